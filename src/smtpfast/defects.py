@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Self
 
 from ._core import classify, find_enhanced, octets
-from .enhanced import GRAMMAR
+from .enhanced import read_enhanced
+from .records import TYPE_CHECKING
 from .reply import MALFORMED
 from .status import choose
 
 if TYPE_CHECKING:
+    from typing import Final, Self
+
     from ._core.pure import Octets
 
 # RFC 5321 section 4.5.3.1.5, line end included.
 _MAX_LINE_OCTETS: Final = 512
 # RFC 5321 section 4.2: Reply-code = %x32-35 %x30-35 %x30-39.
-_CODE: Final = re.compile(rb"[2-5][0-5][0-9]")
-_ENHANCED: Final = re.compile(rb"%b(?![^ \t])" % GRAMMAR.encode())
+_CODE: Final = rb"[2-5][0-5][0-9]"
 # Three parts, not the four of an IP address.
-_LIKE_ENHANCED: Final = re.compile(rb"[0-9]\.[0-9]+\.[0-9]+(?!\.?[0-9])")
+_LIKE_ENHANCED: Final = rb"[0-9]\.[0-9]+\.[0-9]+(?!\.?[0-9])"
 # RFC 5321 section 4.2: textstring = 1*(%d09 / %d32-126). CR, LF and 8-bit octets go by themselves.
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_EIGHT_BIT: Final = re.compile(rb"[\x80-\xff]")
+_CONTROL: Final = rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_EIGHT_BIT: Final = rb"[\x80-\xff]"
 
 
 class Defect(StrEnum):
@@ -134,6 +134,8 @@ def find_defects(line: Octets, /) -> tuple[Defect, ...]:
     Takes what `classify` takes. A line without a line end is taken as ending with CRLF, and
     nothing is expected of a line's place in a reply or in a session.
     """
+    import re  # here, for it takes as long to load as all of smtpfast
+
     data = octets(line)
     content = data.removesuffix(b"\n").rstrip(b"\r")
     line_end = data[len(content) :]
@@ -143,8 +145,8 @@ def find_defects(line: Octets, /) -> tuple[Defect, ...]:
         Defect.CR_WITHOUT_LF: b"\r" in content or line_end[-1:] == b"\r",
         Defect.LF_IN_LINE: b"\n" in content,
         Defect.LINE_TOO_LONG: len(content) + max(2, len(line_end)) > _MAX_LINE_OCTETS,
-        Defect.CONTROL_CHARACTER: _CONTROL.search(content) is not None,
-        Defect.EIGHT_BIT: _EIGHT_BIT.search(content) is not None,
+        Defect.CONTROL_CHARACTER: re.search(_CONTROL, content) is not None,
+        Defect.EIGHT_BIT: re.search(_EIGHT_BIT, content) is not None,
         Defect.INVALID_UTF8: _is_invalid_utf8(content),
     }
     parsed = classify(data)
@@ -153,15 +155,16 @@ def find_defects(line: Octets, /) -> tuple[Defect, ...]:
     else:
         separator, text = content[3:4], content[4:]
         behind = text.removeprefix(str(parsed.enhanced).encode()) if parsed.enhanced else b""
-        found[Defect.CODE_OUTSIDE_GRAMMAR] = _CODE.match(content) is None
+        found[Defect.CODE_OUTSIDE_GRAMMAR] = re.match(_CODE, content) is None
         found[Defect.SEPARATOR_MISSING] = separator not in (b" ", b"-", b"\t")
         found[Defect.TAB_SEPARATOR] = separator == b"\t" or behind.startswith(b"\t")
         found[Defect.ENHANCED_CLASS_MISMATCH] = parsed.enhanced_class_mismatch
         # The text of a greeting begins with the server's name, which may look like anything.
         if parsed.enhanced is None and parsed.code != 220:
             if parsed.code // 100 not in (2, 4, 5):
-                found[Defect.ENHANCED_NOT_ALLOWED] = _ENHANCED.match(text) is not None
-            elif _LIKE_ENHANCED.match(text):
+                word = re.split(rb"[ \t]", text, maxsplit=1)[0]
+                found[Defect.ENHANCED_NOT_ALLOWED] = read_enhanced(word) is not None
+            elif re.match(_LIKE_ENHANCED, text):
                 found[Defect.ENHANCED_MALFORMED] = True
             else:
                 found[Defect.ENHANCED_MISPLACED] = find_enhanced(text) is not None

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final, NamedTuple, final
-
 from .errors import SmtpFastError, excerpt
+from .records import TYPE_CHECKING, NamedTuple
 from .registry import CLASSES, DETAILS, SUBJECTS, Registration
 from .status import choose
 
-# RFC 3463 section 2: class "." subject "." detail, one to three digits each, without leading
-# zeros; no class but 2, 4 and 5 is defined.
-GRAMMAR: Final = r"[245](?:\.(?:0|[1-9][0-9]{0,2})){2}"
+if TYPE_CHECKING:
+    from typing import Final
 
-_WHOLE: Final = re.compile(GRAMMAR, re.ASCII)
 _UNREGISTERED: Final = Registration("", "", "", (), "")
 
 
@@ -23,7 +19,6 @@ class _Parts(NamedTuple):
     detail: int
 
 
-@final
 class EnhancedStatusCode(_Parts):
     """An enhanced status code such as 5.1.1: a tuple of three ints, each from 0 to 999.
 
@@ -33,7 +28,7 @@ class EnhancedStatusCode(_Parts):
 
     __slots__ = ()
 
-    def __new__(cls, class_: int, subject: int, detail: int) -> EnhancedStatusCode:
+    def __new__(cls, class_: int, subject: int, detail: int) -> EnhancedStatusCode:  # noqa: PYI034
         """The code of three ints; `SmtpFastError` when one is not within 0–999."""
         if not (0 <= class_ <= 999 and 0 <= subject <= 999 and 0 <= detail <= 999):
             raise SmtpFastError(f"not within 0–999: {class_!r}, {subject!r}, {detail!r}")
@@ -46,11 +41,11 @@ class EnhancedStatusCode(_Parts):
 
         Anything else raises `SmtpFastError`: white space, leading zeros, a class but 2, 4 and 5.
         """
-        written = text.decode("latin-1") if isinstance(text, bytes) else text
-        if _WHOLE.fullmatch(written) is None:
-            octets = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
+        octets = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
+        code = read_enhanced(octets)
+        if code is None:
             raise SmtpFastError(f"not an enhanced status code: {excerpt(octets)}")
-        return cls(*map(int, written.split(".")))
+        return code
 
     @classmethod
     def from_int(cls, number: int) -> EnhancedStatusCode | None:
@@ -132,3 +127,22 @@ REGISTERED.update(
         for detail in DETAILS
     }
 )
+
+
+def read_enhanced(written: bytes) -> EnhancedStatusCode | None:
+    """The code that is the whole of `written`, by the grammar of RFC 3463 section 2; else None.
+
+    That is class "." subject "." detail, the class 2, 4 or 5 (no other is defined), the others of
+    one to three digits without a leading zero.
+    """
+    parts = written.split(b".")
+    if len(parts) != 3 or parts[0] not in (b"2", b"4", b"5"):
+        return None
+    for part in parts:
+        if not part.isdigit() or len(part) > 3 or (part[:1] == b"0" and part != b"0"):
+            return None
+    return EnhancedStatusCode(*map(int, parts))
+
+
+# The registered codes by their dotted form: what is parsed most.
+WRITTEN: Final = {str(code).encode(): code for code in REGISTERED.values()}

@@ -6,7 +6,12 @@ of the RFCs, and the sentences are ours. The table says what the registry says; 
 number otherwise are a matter for the rules.
 """
 
-from typing import Final, NamedTuple
+from __future__ import annotations
+
+from .records import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class Registration(NamedTuple):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, overload
 
 from .enhanced import EnhancedStatusCode
+from .records import TYPE_CHECKING, NamedTuple
 from .status import MEMBERS, NOT_DEFINED, Category, Severity, SmtpStatusCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, overload
 
     # `collections.abc.Buffer` came with Python 3.12.
     Buffer = Any
@@ -168,10 +168,13 @@ class ReplyLines(Sequence[ReplyLine]):
     def __len__(self) -> int:
         return len(self.code)
 
-    @overload
-    def __getitem__(self, index: int) -> ReplyLine: ...
-    @overload
-    def __getitem__(self, index: slice) -> ReplyLines: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: int) -> ReplyLine: ...
+        @overload
+        def __getitem__(self, index: slice) -> ReplyLines: ...
+
     def __getitem__(self, index: int | slice) -> ReplyLine | ReplyLines:
         if isinstance(index, slice):
             return ReplyLines(

@@ -9,9 +9,12 @@ differ, System.Net.Mail's. The 12 others are those to which an RFC gives a meani
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final, Self
 
 from .errors import SmtpFastError
+from .records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final, Self
 
 LANGUAGES: Final = ("en", "ru")
 
@@ -504,9 +507,9 @@ NOT_DEFINED: Final = SmtpStatusCode.NOT_DEFINED
 
 def describe_unregistered(severity: Severity, category: Category, language: str) -> str:
     """What can be said of a code without a member: only what its digits say."""
-    said = f"{severity.describe(language)}; {category.describe(language)}"
+    digits = f"{severity.describe(language)}; {category.describe(language)}."
     return choose(
         language,
-        f"No RFC defines this code. {said}.",
-        f"Ни один RFC не определяет этот код. {said}.",
+        f"No RFC defines this code. {digits}",
+        f"Ни один RFC не определяет этот код. {digits}",
     )

@@ -7,31 +7,35 @@ own ImportError: absent is fine, broken is loud.
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 from ..errors import SmtpFastError
+from ..records import TYPE_CHECKING
 
-BACKEND = os.environ.get("SMTPFAST_BACKEND", "auto")
+wanted = os.environ.get("SMTPFAST_BACKEND", "auto")
+if wanted not in ("auto", "pure", "compiled"):
+    raise SmtpFastError(f"SMTPFAST_BACKEND={wanted!r}: expected auto, pure or compiled")
 
-if BACKEND not in ("auto", "pure", "compiled"):
-    raise SmtpFastError(f"SMTPFAST_BACKEND={BACKEND!r}: expected auto, pure or compiled")
-if BACKEND == "auto":
-    BACKEND = "pure" if find_spec(f"{__name__}.compiled") is None else "compiled"
+BACKEND = "pure"
+if not TYPE_CHECKING and wanted != "pure":
+    try:
+        from .compiled import (
+            StreamState,
+            classify,
+            classify_lines,
+            classify_many,
+            describe,
+            find_enhanced,
+            lookup,
+            octets,
+        )
 
-if TYPE_CHECKING or BACKEND == "pure":
+        BACKEND = "compiled"
+    except ModuleNotFoundError as error:
+        if wanted == "compiled" or error.name != f"{__name__}.compiled":
+            raise
+
+if BACKEND == "pure":
     from .pure import (
-        StreamState,
-        classify,
-        classify_lines,
-        classify_many,
-        describe,
-        find_enhanced,
-        lookup,
-        octets,
-    )
-else:
-    from .compiled import (
         StreamState,
         classify,
         classify_lines,

@@ -19,7 +19,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 from ..enhanced import REGISTERED, EnhancedStatusCode
 from ..errors import ReplySyntaxError, ReplyTooLarge, SmtpFastError
 from ..reply import Reply, ReplyLine, ReplyLines
-from ..status import MEMBERS, NOT_DEFINED
+from ..status import MEMBERS, NOT_DEFINED, Category, Severity, describe_unregistered
 from . import pure
 from .pure import octets
 
@@ -98,14 +98,23 @@ cdef PyObject *keep(object value):
 
 
 cdef fill_tables():
-    cdef int slot
-    cdef dict sentences
+    cdef int slot, code
+    cdef dict sentences = {}
     for slot in range(SLOTS):
-        code = slot - 1 if slot != ANY_OTHER else 1000
+        code = slot - 1
+        member = MEMBERS.get(code)
+        if member is not None:
+            in_english, in_russian = member.describe("en"), member.describe("ru")
+        else:
+            member = NOT_DEFINED
+            digits = Severity.of(code), Category.of(code)
+            if digits not in sentences:
+                sentences[digits] = [describe_unregistered(*digits, each) for each in ("en", "ru")]
+            in_english, in_russian = sentences[digits]
         codes[slot] = keep(code)
-        members[slot] = keep(MEMBERS.get(code, NOT_DEFINED))
-        english[slot] = keep(pure.describe(code, "en"))
-        russian[slot] = keep(pure.describe(code, "ru"))
+        members[slot] = keep(member)
+        english[slot] = keep(in_english)
+        russian[slot] = keep(in_russian)
     for (class_, subject, detail), value in REGISTERED.items():
         registered[class_ // 2 - (class_ < 5)][subject][detail] = keep(value)
 

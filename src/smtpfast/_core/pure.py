@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from functools import partial
+from io import BytesIO
 from itertools import chain
 from operator import index
-from typing import TYPE_CHECKING, Final
 
-from ..enhanced import GRAMMAR, REGISTERED, EnhancedStatusCode
+from ..enhanced import WRITTEN, EnhancedStatusCode, read_enhanced
 from ..errors import ReplySyntaxError, ReplyTooLarge, SmtpFastError
+from ..records import TYPE_CHECKING
 from ..registry import SUBJECTS
 from ..reply import MALFORMED, Reply, ReplyLine, ReplyLines
 from ..status import MEMBERS, NOT_DEFINED, Category, Severity, describe_unregistered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Final
 
     from ..status import SmtpStatusCode
 
@@ -26,21 +27,16 @@ Octets = bytes | bytearray | memoryview | str
 # goes on), a space, a TAB or nothing, then the text.
 _CODES: Final = {b"%03d" % code: code for code in range(1000)}
 _SEPARATORS: Final = frozenset((b" ", b"-", b"\t"))
-# RFC 2034 section 4: in 2yz, 4yz and 5yz replies but the greeting, an enhanced status code stands
-# first in the text, with one or more spaces behind it.
+# RFC 2034 section 4: enhanced status codes stand in 2yz, 4yz and 5yz replies but the greeting.
 _WITH_ENHANCED: Final = frozenset({*range(200, 300), *range(400, 600)} - {220})
-_ENHANCED: Final = re.compile(rb"(%b)(?![^ \t])[ \t]*" % GRAMMAR.encode()).match
-
-_WRITTEN: Final = {str(code).encode(): code for code in REGISTERED.values()}
 
 _make_line: Final = partial(tuple.__new__, ReplyLine)
-_LINE_FEED: Final = re.compile(b"\n")
 
 # What `find_enhanced` looks for: first at the very start, where anything but more of a number or
 # an address may follow; then wherever it is no part of a word, number, address, host name or path.
 _LOOSE: Final = rb"([245])\.([0-9]{1,3})\.([0-9]{1,3})"
-_IN_FRONT: Final = re.compile(rb"[ \t]*%b(?![0-9@]|\.\w)" % _LOOSE)
-_ANYWHERE: Final = re.compile(rb"(?<![\w.@/\\+-])%b(?![\w@/\\+-]|\.\w)" % _LOOSE)
+_IN_FRONT: Final = rb"[ \t]*%b(?![0-9@]|\.\w)" % _LOOSE
+_ANYWHERE: Final = rb"(?<![\w.@/\\+-])%b(?![\w@/\\+-]|\.\w)" % _LOOSE
 
 
 def octets(data: Octets, /) -> bytes:
@@ -109,16 +105,14 @@ def classify_lines(data: Octets, /) -> ReplyLines:
     view = view_of(data)
     columns = [array(typecode) for typecode in ("h", "b", "i", "q", "q")]
     start = 0
-    while start < len(view):
-        found = _LINE_FEED.search(view, start)
-        line_end = found.start() if found else len(view)
-        line = bytes(view[start:line_end]).rstrip(b"\r")
+    for whole in BytesIO(view):
+        line = whole.rstrip(b"\r\n")
         code, is_last, enhanced, text = _parts(line)
         end = start + len(line)
         row = (code, is_last, int(enhanced or 0), end - len(text), end)
         for column, value in zip(columns, row, strict=True):
             column.append(value)
-        start = line_end + 1
+        start += len(whole)
     return ReplyLines.of(view, *columns)
 
 
@@ -130,9 +124,11 @@ def find_enhanced(text: Octets, /) -> EnhancedStatusCode | None:
     names, URLs, IP addresses and longer numbers do not count, nor do subjects that IANA's registry
     lacks, since versions of software look like them.
     """
+    import re  # here, for it takes as long to load as all of smtpfast
+
     data = octets(text)
-    in_front = _IN_FRONT.match(data)
-    for match in chain([in_front] if in_front else [], _ANYWHERE.finditer(data)):
+    in_front = re.match(_IN_FRONT, data)
+    for match in chain([in_front] if in_front else [], re.finditer(_ANYWHERE, data)):
         class_, subject, detail = map(int, match.groups())
         if subject in SUBJECTS:
             return EnhancedStatusCode(class_, subject, detail)
@@ -239,12 +235,17 @@ def _parts(line: bytes) -> tuple[int, bool, EnhancedStatusCode | None, bytes]:
         return MALFORMED, True, None, line
     if separator not in _SEPARATORS:
         return code, True, None, line[3:]
+    text = line[4:]
     is_last = separator != b"-"
-    match = _ENHANCED(line, 4) if code in _WITH_ENHANCED else None
-    if match is None:
-        return code, is_last, None, line[4:]
-    enhanced = _WRITTEN.get(match[1]) or EnhancedStatusCode.parse(match[1])
-    return code, is_last, enhanced, line[match.end() :]
+    # RFC 2034 section 4: it stands first in the text, with one or more spaces behind it.
+    if text[1:2] == b"." and code in _WITH_ENHANCED:
+        word, _, rest = text.partition(b" ")
+        if b"\t" in word:
+            word, _, rest = text.partition(b"\t")
+        enhanced = WRITTEN.get(word) or read_enhanced(word)
+        if enhanced is not None:
+            return code, is_last, enhanced, rest.lstrip(b" \t")
+    return code, is_last, None, text
 
 
 def _join(lines: list[ReplyLine]) -> Reply:
