@@ -132,12 +132,19 @@ cdef object adopt_documentation(function):
 
 # --- One line -------------------------------------------------------------------------------
 
+cdef extern from *:
+    """
+    #define steal(record, index, value) PyTuple_SET_ITEM((record), (index), (value))
+    """
+    void steal(object record, Py_ssize_t index, PyObject *value)
+
+
 cdef inline object put(object record, Py_ssize_t index, object value):
     Py_INCREF(value)
     PyTuple_SET_ITEM(record, index, value)
 
 
-cdef object enhanced_of(int packed):
+cdef inline object enhanced_of(int packed):
     cdef int class_ = packed // 1000000, subject = packed // 1000 % 1000, detail = packed % 1000
     cdef PyObject *known
     if packed == 0:
@@ -338,12 +345,12 @@ cdef class StreamState:
         self._lines[self._count] = <PyObject *>line
         self._count += 1
 
-    cdef tuple take_lines(self):
+    cdef tuple take_lines(self, last):
         cdef Py_ssize_t index
-        lines = PyTuple_New(self._count)
+        lines = PyTuple_New(self._count + 1)
         for index in range(self._count):
-            put(lines, index, <object>self._lines[index])
-            Py_DECREF(<object>self._lines[index])
+            steal(lines, index, self._lines[index])
+        put(lines, self._count, last)
         self._count = 0
         if self._room > 16:
             self.drop_lines()
@@ -373,17 +380,17 @@ cdef class StreamState:
         cdef const uint8_t *base = <const uint8_t *>PyBytes_AS_STRING(source)
         cdef const uint8_t *found
         cdef Py_ssize_t start = 0, stop = PyBytes_GET_SIZE(source), end, length, room
-        cdef list replies = []
+        cdef list replies = None  # an empty list that grows costs one allocation more
         self._failed = True
         while True:
-            found = <const uint8_t *>memchr(base + start, 10, stop - start)
+            found = NULL if start == stop else <const uint8_t *>memchr(base + start, 10, stop - start)
             end = found - base + 1 if found is not NULL else stop
             length = PyByteArray_GET_SIZE(self._partial) + end - start
             room = self.max_reply_bytes - self._size
             if length > self.max_line_bytes and self.max_line_bytes <= room:
-                raise ReplyTooLarge("max_line_bytes", self.max_line_bytes, replies)
+                raise ReplyTooLarge("max_line_bytes", self.max_line_bytes, replies or [])
             if length > room:
-                raise ReplyTooLarge("max_reply_bytes", self.max_reply_bytes, replies)
+                raise ReplyTooLarge("max_reply_bytes", self.max_reply_bytes, replies or [])
             if found is NULL:
                 if start < stop:
                     self._partial += source[start:]
@@ -396,22 +403,25 @@ cdef class StreamState:
                 raw = None
                 line = reply_line(base, start, end)
             if PyTuple_GET_ITEM(line, 0) == codes[MALFORMED_SLOT]:
-                raise ReplySyntaxError(source[start:end] if raw is None else raw, replies)
+                raise ReplySyntaxError(source[start:end] if raw is None else raw, replies or [])
             if <object>PyTuple_GET_ITEM(line, 2) is True:
                 if self._count:
-                    self.keep_line(line)
-                    replies.append(join(self.take_lines()))
+                    reply = join(self.take_lines(line))
                     self._size = 0
                 else:
-                    replies.append(join((line,)))
+                    reply = join((line,))
+                if replies is None:
+                    replies = [reply]
+                else:
+                    replies.append(reply)
             else:
                 self.keep_line(line)
                 self._size += length
                 if self._count >= self.max_lines:
-                    raise ReplyTooLarge("max_lines", self.max_lines, replies)
+                    raise ReplyTooLarge("max_lines", self.max_lines, replies or [])
             start = end
         self._failed = False
-        return replies
+        return [] if replies is None else replies
 
 
 for function in (lookup, describe, classify, classify_many, classify_lines, find_enhanced):

@@ -44,8 +44,6 @@ def octets(data: Octets, /) -> bytes:
 
     A surrogate that stands for no byte, which a str from elsewhere may hold, keeps its own bytes.
     """
-    if type(data) is bytes:
-        return data
     if isinstance(data, str):
         try:
             return data.encode("utf-8", "surrogateescape")
@@ -83,7 +81,24 @@ def classify(line: Octets, /) -> ReplyLine:
     content: what does not begin with three ASCII digits (and no fourth) has the code -1, the
     status `GENERAL_FAILURE` and the whole line, less its line end, as its text.
     """
-    code, is_last, enhanced, text = _parts(octets(line).rstrip(b"\r\n"))
+    content = (line if type(line) is bytes else octets(line)).rstrip(b"\r\n")
+    code = _CODES.get(content[:3], MALFORMED)
+    separator = content[3:4]
+    is_last, enhanced = True, None
+    if separator in _SEPARATORS and code != MALFORMED:
+        is_last, text = separator != b"-", content[4:]
+        # RFC 2034 section 4: it stands first in the text, with one or more spaces behind it.
+        if text[1:2] == b"." and code in _WITH_ENHANCED:
+            word, _, rest = text.partition(b" ")
+            if 0x09 in word:
+                word, _, rest = text.partition(b"\t")
+            enhanced = WRITTEN.get(word) or read_enhanced(word)
+            if enhanced is not None:
+                text = rest.lstrip(b" \t")
+    elif code == MALFORMED or separator.isdigit():
+        code, text = MALFORMED, content
+    else:
+        text = content[3:]
     status = MEMBERS.get(code, NOT_DEFINED)
     return _make_line((code, status, is_last, enhanced, text.decode("utf-8", "surrogateescape")))
 
@@ -106,10 +121,10 @@ def classify_lines(data: Octets, /) -> ReplyLines:
     columns = [array(typecode) for typecode in ("h", "b", "i", "q", "q")]
     start = 0
     for whole in BytesIO(view):
-        line = whole.rstrip(b"\r\n")
-        code, is_last, enhanced, text = _parts(line)
-        end = start + len(line)
-        row = (code, is_last, int(enhanced or 0), end - len(text), end)
+        line = classify(whole)
+        end = start + len(whole.rstrip(b"\r\n"))
+        text_start = end - len(octets(line.text))
+        row = (line.code, line.is_last, int(line.enhanced or 0), text_start, end)
         for column, value in zip(columns, row, strict=True):
             column.append(value)
         start += len(whole)
@@ -225,27 +240,6 @@ class StreamState:
             start = end
         self._failed = False
         return replies
-
-
-def _parts(line: bytes) -> tuple[int, bool, EnhancedStatusCode | None, bytes]:
-    """Code, is_last, enhanced code and text of a line without its line end."""
-    code = _CODES.get(line[:3], MALFORMED)
-    separator = line[3:4]
-    if code == MALFORMED or separator.isdigit():
-        return MALFORMED, True, None, line
-    if separator not in _SEPARATORS:
-        return code, True, None, line[3:]
-    text = line[4:]
-    is_last = separator != b"-"
-    # RFC 2034 section 4: it stands first in the text, with one or more spaces behind it.
-    if text[1:2] == b"." and code in _WITH_ENHANCED:
-        word, _, rest = text.partition(b" ")
-        if b"\t" in word:
-            word, _, rest = text.partition(b"\t")
-        enhanced = WRITTEN.get(word) or read_enhanced(word)
-        if enhanced is not None:
-            return code, is_last, enhanced, rest.lstrip(b" \t")
-    return code, is_last, None, text
 
 
 def _join(lines: list[ReplyLine]) -> Reply:
