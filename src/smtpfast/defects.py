@@ -147,7 +147,7 @@ def find_defects(line: Octets, /) -> tuple[Defect, ...]:
         Defect.LINE_TOO_LONG: len(content) + max(2, len(line_end)) > _MAX_LINE_OCTETS,
         Defect.CONTROL_CHARACTER: re.search(_CONTROL, content) is not None,
         Defect.EIGHT_BIT: re.search(_EIGHT_BIT, content) is not None,
-        Defect.INVALID_UTF8: _is_invalid_utf8(content),
+        Defect.INVALID_UTF8: not is_utf8(content),
     }
     parsed = classify(data)
     if parsed.code == MALFORMED:
@@ -171,9 +171,10 @@ def find_defects(line: Octets, /) -> tuple[Defect, ...]:
     return tuple(defect for defect in Defect if found.get(defect))
 
 
-def _is_invalid_utf8(data: bytes) -> bool:
+def is_utf8(data: bytes) -> bool:
+    """Whether `data` is valid UTF-8."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        return True
-    return False
+        return False
+    return True

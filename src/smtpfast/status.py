@@ -204,7 +204,7 @@ class SmtpStatusCode(_Described):
     )
     OK = (
         250,
-        "RFC 5321 4.2.3; RFC 1985 5",
+        "RFC 5321 4.2.3; RFC 1985",
         "The requested mail action was carried out; after the final dot, the server has taken"
         " responsibility for the message.",
         "Запрошенное действие выполнено; после завершающей точки это значит, что сервер принял"
@@ -212,7 +212,7 @@ class SmtpStatusCode(_Described):
     )
     USER_NOT_LOCAL_WILL_FORWARD = (
         251,
-        "RFC 5321 4.2.3, 3.4; RFC 1985 5",
+        "RFC 5321 4.2.3, 3.4; RFC 1985",
         "The recipient is not local, but the server accepts the message and forwards it to"
         " the address in the text.",
         "Получатель не локальный, но сервер примет письмо и перешлёт его по адресу,"
@@ -220,14 +220,14 @@ class SmtpStatusCode(_Described):
     )
     CANNOT_VERIFY_USER_WILL_ATTEMPT_DELIVERY = (
         252,
-        "RFC 5321 4.2.3, 3.5.3; RFC 1985 5",
+        "RFC 5321 4.2.3, 3.5.3; RFC 1985",
         "The server will not say whether the address exists, but takes mail for it and tries"
         " to deliver.",
         "Сервер не подтверждает, что адрес существует, но примет письмо и попробует доставить.",
     )
     PENDING_MESSAGES_STARTED = (
         253,
-        "RFC 1985 5",
+        "RFC 1985",
         "Answer to ETRN: delivery of the stated number of queued messages for the node has begun.",
         "Ответ на ETRN: началась доставка указанного числа писем, ожидавших этот узел в очереди.",
     )
@@ -248,7 +248,7 @@ class SmtpStatusCode(_Described):
     )
     TRANSACTION_OFFSET = (
         355,
-        "RFC 1845 4",
+        "RFC 1845",
         "Resume the interrupted transfer at the octet offset that stands first in the text.",
         "Продолжайте прерванную передачу с того байта, номер которого стоит в начале текста.",
     )
@@ -285,7 +285,7 @@ class SmtpStatusCode(_Described):
     )
     INSUFFICIENT_STORAGE = (
         452,
-        "RFC 5321 4.2.3, 4.5.3.1.10; RFC 1870 6",
+        "RFC 5321 4.2.3, 4.5.3.1.10; RFC 1870 6.1",
         "Not enough storage at the moment, or too many recipients in one transaction: send"
         " the remaining ones in another.",
         "Сейчас не хватает места либо получателей в одной транзакции слишком много: остальных"
@@ -311,13 +311,13 @@ class SmtpStatusCode(_Described):
     )
     UNABLE_TO_QUEUE_FOR_NODE = (
         458,
-        "RFC 1985 5",
+        "RFC 1985",
         "Answer to ETRN: messages for the named node cannot be queued now.",
         "Ответ на ETRN: сейчас нельзя поставить в очередь письма для указанного узла.",
     )
     NODE_NOT_ALLOWED = (
         459,
-        "RFC 1985 5",
+        "RFC 1985",
         "Answer to ETRN: the named node may not be served; the text says why.",
         "Ответ на ETRN: обслуживать указанный узел не разрешено; причина в тексте.",
     )
@@ -362,7 +362,7 @@ class SmtpStatusCode(_Described):
     )
     ENCRYPTION_NEEDED = (
         523,
-        "RFC 5248 3; IANA X.7.10",
+        "RFC 5248; IANA X.7.10",
         "The authentication mechanism needs a stronger privacy layer than the session has.",
         "Для этого механизма аутентификации нужна более надёжная защита канала.",
     )
@@ -374,7 +374,7 @@ class SmtpStatusCode(_Described):
     )
     USER_ACCOUNT_DISABLED = (
         525,
-        "RFC 5248 3; IANA X.7.13",
+        "RFC 5248; IANA X.7.13",
         "The account has been disabled by an administrator; some servers say it of a recipient.",
         "Учётная запись отключена администратором; некоторые серверы говорят так и о получателе.",
     )
@@ -422,7 +422,7 @@ class SmtpStatusCode(_Described):
     )
     EXCEEDED_STORAGE_ALLOCATION = (
         552,
-        "RFC 5321 4.2.3, 4.5.3.1.10; RFC 1870 6",
+        "RFC 5321 4.2.3, 4.5.3.1.10; RFC 1870 6.1",
         "The mailbox is over its quota or the message is too large; after RCPT, treat it as"
         " too many recipients and send the others later.",
         "Ящик переполнен или письмо слишком велико; после RCPT считайте, что получателей слишком"
@@ -451,7 +451,7 @@ class SmtpStatusCode(_Described):
     )
     DOMAIN_DOES_NOT_ACCEPT_MAIL = (
         556,
-        "RFC 7504 4; RFC 7505 4.1",
+        "RFC 7504 4; RFC 7505",
         "The recipient's domain accepts no mail at all, for example by a null MX record.",
         "Домен получателя вообще не принимает почту, например опубликовал пустую запись MX.",
     )

@@ -1,0 +1,92 @@
+"""`smtpfast explain`: what a reply, its code or its enhanced code mean."""
+
+from __future__ import annotations
+
+import sys
+
+from .. import EnhancedStatusCode, SmtpFastError, classify, describe, find_enhanced
+from ..records import TYPE_CHECKING
+from ..registry import CLASSES, SUBJECTS
+from ..status import MEMBERS, Category, Severity, choose
+from .terminal import harmless
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+_LABELS = {
+    "severity": "важность",
+    "category": "категория",
+    "class": "класс",
+    "subject": "тема",
+    "goes with": "с кодами",
+    "source": "источник",
+}
+
+
+def run(options: Namespace) -> int:
+    """Print what is known of the codes in `options.words`."""
+    words = " ".join(options.words)
+    line = classify(words)
+    enhanced = line.enhanced
+    if line.code < 0:
+        try:
+            enhanced = EnhancedStatusCode.parse(words)
+        except SmtpFastError:
+            print(
+                f"smtpfast explain: neither a reply code nor an enhanced status code:"
+                f" {harmless(words[:80])}\n"
+                "hint: three digits, as in 550, or class.subject.detail, as in 5.1.1",
+                file=sys.stderr,
+            )
+            return 2
+    else:
+        enhanced = enhanced or find_enhanced(line.text)
+        _explain_code(line.code, options.language)
+    if enhanced is not None:
+        if line.code >= 0:
+            print()
+        _explain_enhanced(enhanced, options.language)
+        if line.code >= 0 and enhanced.class_ != line.code // 100:
+            print()
+            print(
+                choose(
+                    options.language,
+                    f"{line.code} and {enhanced} contradict each other: the class of an enhanced"
+                    " code must be the first digit of the reply code (RFC 2034 section 4).",
+                    f"{line.code} и {enhanced} противоречат друг другу: класс расширенного кода"
+                    " должен совпадать с первой цифрой кода ответа (RFC 2034, раздел 4).",
+                )
+            )
+    return 0
+
+
+def _explain_code(code: int, language: str) -> None:
+    severity, category = Severity.of(code), Category.of(code)
+    known = MEMBERS.get(code)
+    print(f"{code:03} {known.name if known is not None else ''}".rstrip())
+    print(f"  {describe(code, language)}")
+    _row("severity", severity.describe(language), language)
+    _row("category", category.describe(language), language)
+    if known is not None:
+        _row("source", known.reference, language)
+
+
+def _explain_enhanced(enhanced: EnhancedStatusCode, language: str) -> None:
+    print(f"{enhanced} {enhanced.name}".rstrip())
+    print(f"  {enhanced.describe(language)}")
+    for label, table, number in (
+        ("class", CLASSES, enhanced.class_),
+        ("subject", SUBJECTS, enhanced.subject),
+    ):
+        row = table.get(number)
+        if row is not None:
+            # Their sentences already stand above where the registry has none for the detail.
+            sentence = choose(language, row.english, row.russian) if enhanced.is_registered else ""
+            _row(label, f"{row.name}. {sentence}".rstrip(), language)
+    if enhanced.basic_codes:
+        _row("goes with", ", ".join(map(str, enhanced.basic_codes)), language)
+    _row("source", enhanced.reference, language)
+
+
+def _row(label: str, value: str, language: str) -> None:
+    print(f"  {choose(language, label, _LABELS[label]):10} {value}")
