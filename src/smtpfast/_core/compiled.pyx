@@ -52,16 +52,29 @@ cdef extern from *:
     """
     /* An instance of a tuple's subclass that skips __new__; the caller fills it at once. The
        garbage collector need not know it: what a record holds cannot hold the record. */
-    #define allocate(type, size) \\
-        ((PyObject *)PyObject_GC_NewVar(PyTupleObject, (PyTypeObject *)(type), (size)))
+    static inline PyObject *allocate(PyObject *type, Py_ssize_t size) {
+        PyTupleObject *record = PyObject_GC_NewVar(PyTupleObject, (PyTypeObject *)type, size);
+    #if PY_VERSION_HEX >= 0x030E0000
+        if (record != NULL) record->ob_hash = -1; /* not computed yet */
+    #endif
+        return (PyObject *)record;
+    }
+    #define steal(record, index, value) PyTuple_SET_ITEM((record), (index), (value))
     """
     object allocate(object type, Py_ssize_t size)
+    void steal(object record, Py_ssize_t index, PyObject *value)
 
 cdef extern from "Python.h":
     ctypedef struct PyMethodDef:
         const char *ml_doc
     ctypedef struct PyCFunctionObject:
         PyMethodDef *m_ml
+    ctypedef struct PyMethodDescrObject:
+        PyMethodDef *d_method
+    ctypedef struct PyGetSetDef:
+        const char *doc
+    ctypedef struct PyGetSetDescrObject:
+        PyGetSetDef *d_getset
     Py_ssize_t PyByteArray_GET_SIZE(object)
     PyObject *PyTuple_GET_ITEM(object, Py_ssize_t)
     Py_ssize_t PyTuple_GET_SIZE(object)
@@ -116,28 +129,36 @@ cdef fill_tables():
         english[slot] = keep(in_english)
         russian[slot] = keep(in_russian)
     for (class_, subject, detail), value in REGISTERED.items():
+        if subject >= SUBJECTS or detail >= DETAILS:
+            raise SystemError("the registry has outgrown the table of the compiled core")
         registered[class_ // 2 - (class_ < 5)][subject][detail] = keep(value)
 
 
 fill_tables()
 
 
-cdef object adopt_documentation(function):
-    """Give a compiled function the docstring of its pure twin, behind its own signature."""
-    cdef PyCFunctionObject *compiled = <PyCFunctionObject *><PyObject *>function
-    doc = compiled.m_ml.ml_doc + getattr(pure, function.__name__).__doc__.encode()
-    _kept.append(doc)
-    compiled.m_ml.ml_doc = PyBytes_AS_STRING(doc)
+cdef const char *documentation(twin, const char *signature=b""):
+    """The docstring of the pure twin behind the signature that the compiled one has."""
+    text = signature + twin.__doc__.encode()
+    _kept.append(text)
+    return PyBytes_AS_STRING(text)
+
+
+cdef adopt_documentation():
+    cdef PyMethodDef *method
+    cdef PyGetSetDef *accessors
+    for function in (lookup, describe, classify, classify_many, classify_lines, find_enhanced):
+        method = (<PyCFunctionObject *><PyObject *>function).m_ml
+        method.ml_doc = documentation(getattr(pure, function.__name__), method.ml_doc)
+    for name in ("reset", "close", "feed"):
+        method = (<PyMethodDescrObject *><PyObject *>StreamState.__dict__[name]).d_method
+        method.ml_doc = documentation(getattr(pure.StreamState, name), method.ml_doc)
+    buffered = StreamState.__dict__["buffered"]
+    accessors = (<PyGetSetDescrObject *><PyObject *>buffered).d_getset
+    accessors.doc = documentation(pure.StreamState.buffered)
 
 
 # --- One line -------------------------------------------------------------------------------
-
-cdef extern from *:
-    """
-    #define steal(record, index, value) PyTuple_SET_ITEM((record), (index), (value))
-    """
-    void steal(object record, Py_ssize_t index, PyObject *value)
-
 
 cdef inline object put(object record, Py_ssize_t index, object value):
     Py_INCREF(value)
@@ -212,7 +233,6 @@ def classify(line, /):
 
 
 def classify_many(lines, /):
-    cdef Py_ssize_t index
     if type(lines) is not list:
         if isinstance(lines, (str, bytes, bytearray, memoryview)):
             return pure.classify_many(lines)  # raises
@@ -288,7 +308,8 @@ def classify_lines(data, /):
 
 def find_enhanced(text, /):
     cdef bytes data = octets(text)
-    return enhanced_of(scan_find_enhanced(<const uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data)))
+    cdef const uint8_t *bytes_ = <const uint8_t *>PyBytes_AS_STRING(data)
+    return enhanced_of(scan_find_enhanced(bytes_, PyBytes_GET_SIZE(data)))
 
 
 cdef object join(tuple lines):
@@ -307,7 +328,7 @@ cdef object join(tuple lines):
 
 
 cdef class StreamState:
-    cdef readonly Py_ssize_t max_line_bytes, max_lines, max_reply_bytes
+    cdef public Py_ssize_t max_line_bytes, max_lines, max_reply_bytes
     cdef bytearray _partial
     cdef PyObject **_lines  # owned; a list would be freed and made anew with every reply
     cdef Py_ssize_t _count, _room
@@ -383,7 +404,9 @@ cdef class StreamState:
         cdef list replies = None  # an empty list that grows costs one allocation more
         self._failed = True
         while True:
-            found = NULL if start == stop else <const uint8_t *>memchr(base + start, 10, stop - start)
+            found = NULL
+            if start < stop:
+                found = <const uint8_t *>memchr(base + start, 10, stop - start)
             end = found - base + 1 if found is not NULL else stop
             length = PyByteArray_GET_SIZE(self._partial) + end - start
             room = self.max_reply_bytes - self._size
@@ -424,6 +447,4 @@ cdef class StreamState:
         return [] if replies is None else replies
 
 
-for function in (lookup, describe, classify, classify_many, classify_lines, find_enhanced):
-    adopt_documentation(function)
-del function
+adopt_documentation()

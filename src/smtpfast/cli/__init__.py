@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import sys
+from functools import partial
 
 from .. import BACKEND, __version__
 from ..records import TYPE_CHECKING
@@ -46,18 +47,19 @@ def _parser() -> argparse.ArgumentParser:
     core = f"{BACKEND} core, {platform.python_implementation()} {platform.python_version()}"
     parser.add_argument("--version", action="version", version=f"smtpfast {__version__} ({core})")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add = partial(commands.add_parser, allow_abbrev=False)
 
-    command = commands.add_parser("explain", help="say what a reply or its codes mean")
+    command = add("explain", help="say what a reply or its codes mean")
     command.add_argument("words", nargs="+", metavar="CODE", help="550, 5.1.1, 550 5.1.1, a reply")
     command.add_argument("--language", choices=LANGUAGES, default="en")
     command.set_defaults(run=explain.run)
 
-    command = commands.add_parser("codes", help="list all codes with their meaning")
+    command = add("codes", help="list all codes with their meaning")
     command.add_argument("--enhanced", action="store_true", help="the enhanced status codes")
     command.add_argument("--language", choices=LANGUAGES, default="en")
     command.set_defaults(run=codes.run)
 
-    command = commands.add_parser("classify", help="take reply lines apart, one row a line")
+    command = add("classify", help="take reply lines apart, one row a line")
     command.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: -, stdin")
     command.add_argument("--json", action="store_true", help="one JSON object a line")
     command.add_argument(
