@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import index
+
 from .errors import SmtpFastError, excerpt
 from .records import TYPE_CHECKING, NamedTuple
 from .registry import CLASSES, DETAILS, SUBJECTS, Registration
@@ -30,9 +32,9 @@ class EnhancedStatusCode(_Parts):
 
     def __new__(cls, class_: int, subject: int, detail: int) -> EnhancedStatusCode:  # noqa: PYI034
         """The code of three ints; `SmtpFastError` when one is not within 0–999."""
-        if not (0 <= class_ <= 999 and 0 <= subject <= 999 and 0 <= detail <= 999):
-            raise SmtpFastError(f"not within 0–999: {class_!r}, {subject!r}, {detail!r}")
-        code = super().__new__(cls, class_, subject, detail)
+        code = super().__new__(cls, index(class_), index(subject), index(detail))
+        if min(code) < 0 or max(code) > 999:
+            raise SmtpFastError(f"not within 0–999: {class_}, {subject}, {detail}")
         return REGISTERED.get(code, code)
 
     @classmethod
