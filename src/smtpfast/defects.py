@@ -142,7 +142,8 @@ def find_defects(line: Octets, /) -> tuple[Defect, ...]:
     found = {
         Defect.BARE_LF: line_end == b"\n",
         Defect.EXTRA_CR: len(line_end) > 2 and line_end[-1:] == b"\n",
-        Defect.CR_WITHOUT_LF: b"\r" in content or line_end[-1:] == b"\r",
+        Defect.CR_WITHOUT_LF: re.search(rb"\r(?!\n)", content) is not None
+        or line_end[-1:] == b"\r",
         Defect.LF_IN_LINE: b"\n" in content,
         Defect.LINE_TOO_LONG: len(content) + max(2, len(line_end)) > _MAX_LINE_OCTETS,
         Defect.CONTROL_CHARACTER: re.search(_CONTROL, content) is not None,
@@ -153,10 +154,12 @@ def find_defects(line: Octets, /) -> tuple[Defect, ...]:
     if parsed.code == MALFORMED:
         found[Defect.CODE_MISSING] = True
     else:
-        separator, text = content[3:4], content[4:]
+        separator = content[3:4]
+        has_separator = separator in (b" ", b"-", b"\t")
+        text = content[4 if has_separator else 3 :]
         behind = text.removeprefix(str(parsed.enhanced).encode()) if parsed.enhanced else b""
         found[Defect.CODE_OUTSIDE_GRAMMAR] = re.match(_CODE, content) is None
-        found[Defect.SEPARATOR_MISSING] = separator not in (b" ", b"-", b"\t")
+        found[Defect.SEPARATOR_MISSING] = not has_separator
         found[Defect.TAB_SEPARATOR] = separator == b"\t" or behind.startswith(b"\t")
         found[Defect.ENHANCED_CLASS_MISMATCH] = parsed.enhanced_class_mismatch
         # The text of a greeting begins with the server's name, which may look like anything.

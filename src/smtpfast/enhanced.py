@@ -43,6 +43,8 @@ class EnhancedStatusCode(_Parts):
 
         Anything else raises `SmtpFastError`: white space, leading zeros, a class but 2, 4 and 5.
         """
+        if not isinstance(text, bytes | str):
+            raise TypeError(f"expected bytes or str, not {type(text).__name__}")
         octets = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
         code = read_enhanced(octets)
         if code is None:
@@ -55,6 +57,9 @@ class EnhancedStatusCode(_Parts):
         if number == 0:
             return None
         return cls(number // 1_000_000, number // 1_000 % 1_000, number % 1_000)
+
+    def __reduce__(self) -> tuple[type[EnhancedStatusCode], tuple[int, int, int]]:
+        return EnhancedStatusCode, (self.class_, self.subject, self.detail)
 
     def __int__(self) -> int:
         return self.class_ * 1_000_000 + self.subject * 1_000 + self.detail

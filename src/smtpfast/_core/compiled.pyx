@@ -1,15 +1,17 @@
 # cython: language_level=3
 # cython: binding=False, embedsignature=True, embedsignature.format=clinic, autotestdict=False
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: freethreading_compatible=True
 """The same as `pure`, faster. Fills its C arrays from the tables in Python, once, at import."""
 
+cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_Resize
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_Check
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.number cimport PyNumber_Index
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from cpython.unicode cimport PyUnicode_DecodeUTF8
@@ -21,7 +23,7 @@ from ..errors import ReplySyntaxError, ReplyTooLarge, SmtpFastError
 from ..reply import Reply, ReplyLine, ReplyLines
 from ..status import MEMBERS, NOT_DEFINED, Category, Severity, describe_unregistered
 from . import pure
-from .pure import octets
+from .pure import MAX_LINE_BYTES, MAX_LINES, MAX_REPLY_BYTES, limit, octets
 
 cdef extern from "scan.h" nogil:
     ctypedef struct scan_line:
@@ -156,6 +158,11 @@ cdef adopt_documentation():
     buffered = StreamState.__dict__["buffered"]
     accessors = (<PyGetSetDescrObject *><PyObject *>buffered).d_getset
     accessors.doc = documentation(pure.StreamState.buffered)
+    limits = pure.StreamState.__init__.__kwdefaults__.items()
+    signature = "StreamState(*, " + ", ".join([f"{name}={value}" for name, value in limits])
+    (<PyTypeObject *>StreamState).tp_doc = documentation(
+        pure.StreamState, (signature + ")\n--\n\n").encode()
+    )
 
 
 # --- One line -------------------------------------------------------------------------------
@@ -335,12 +342,16 @@ cdef class StreamState:
     cdef Py_ssize_t _size
     cdef bint _failed
 
-    def __init__(self, *, max_line_bytes=16_384, max_lines=2_000, max_reply_bytes=131_072):
-        if min(max_line_bytes, max_lines, max_reply_bytes) < 1:
-            raise SmtpFastError("expected positive limits")
-        self.max_line_bytes = max_line_bytes
-        self.max_lines = max_lines
-        self.max_reply_bytes = max_reply_bytes
+    def __init__(
+        self,
+        *,
+        max_line_bytes=MAX_LINE_BYTES,
+        max_lines=MAX_LINES,
+        max_reply_bytes=MAX_REPLY_BYTES,
+    ):
+        self.max_line_bytes = limit("max_line_bytes", max_line_bytes)
+        self.max_lines = limit("max_lines", max_lines)
+        self.max_reply_bytes = limit("max_reply_bytes", max_reply_bytes)
         self.reset()
 
     def __dealloc__(self):
@@ -369,6 +380,8 @@ cdef class StreamState:
     cdef tuple take_lines(self, last):
         cdef Py_ssize_t index
         lines = PyTuple_New(self._count + 1)
+        if PyTuple_GET_SIZE(lines) != self._count + 1:
+            raise RuntimeError("a finalizer has used the parser that it interrupted")
         for index in range(self._count):
             steal(lines, index, self._lines[index])
         put(lines, self._count, last)
@@ -377,21 +390,27 @@ cdef class StreamState:
             self.drop_lines()
         return lines
 
-    def reset(self):
+    cdef forget(self):
         self.drop_lines()
         self._partial = bytearray()
         self._size = 0
         self._failed = False
 
+    @cython.critical_section
+    def reset(self):
+        self.forget()
+
+    @cython.critical_section
     def close(self):
-        was_cut = self._failed or self.buffered > 0
-        self.reset()
+        cdef bint was_cut = self._failed or self._size or PyByteArray_GET_SIZE(self._partial)
+        self.forget()
         return was_cut
 
     @property
     def buffered(self):
         return self._size + PyByteArray_GET_SIZE(self._partial)
 
+    @cython.critical_section
     def feed(self, data, /):
         if not PyBytes_CheckExact(data):
             data = octets(data)

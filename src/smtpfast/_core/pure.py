@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
     from ..status import SmtpStatusCode
 
+# As much as real servers need, several times over: RFC 5321 section 4.5.3.1.5 gives a line 512
+# octets, and nothing a limit to the lines of a reply.
+MAX_LINE_BYTES: Final = 16_384
+MAX_LINES: Final = 2_000
+MAX_REPLY_BYTES: Final = 131_072
+
 Octets = bytes | bytearray | memoryview | str
 
 # RFC 5321 section 4.2, as servers write it: three digits and no fourth, then a hyphen (the reply
@@ -166,15 +172,13 @@ class StreamState:
     def __init__(
         self,
         *,
-        max_line_bytes: int = 16_384,
-        max_lines: int = 2_000,
-        max_reply_bytes: int = 131_072,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        max_lines: int = MAX_LINES,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
-        if min(max_line_bytes, max_lines, max_reply_bytes) < 1:
-            raise SmtpFastError("expected positive limits")
-        self.max_line_bytes = max_line_bytes
-        self.max_lines = max_lines
-        self.max_reply_bytes = max_reply_bytes
+        self.max_line_bytes = limit("max_line_bytes", max_line_bytes)
+        self.max_lines = limit("max_lines", max_lines)
+        self.max_reply_bytes = limit("max_reply_bytes", max_reply_bytes)
         self.reset()
 
     def reset(self) -> None:
@@ -240,6 +244,14 @@ class StreamState:
             start = end
         self._failed = False
         return replies
+
+
+def limit(name: str, value: int) -> int:
+    """A limit as `StreamState` holds it: a positive int, cut to what a C int can hold."""
+    value = index(value)
+    if value < 1:
+        raise SmtpFastError(f"{name}={value}: expected a positive number")
+    return min(value, 2**31 - 1)
 
 
 def _join(lines: list[ReplyLine]) -> Reply:
