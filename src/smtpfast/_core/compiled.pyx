@@ -352,7 +352,13 @@ cdef class StreamState:
         self.max_line_bytes = limit("max_line_bytes", max_line_bytes)
         self.max_lines = limit("max_lines", max_lines)
         self.max_reply_bytes = limit("max_reply_bytes", max_reply_bytes)
-        self.reset()
+        self.forget()
+
+    def __cinit__(self, *args, **limits):
+        self.forget()
+
+    def __reduce__(self):
+        raise TypeError("a parser belongs to its connection: it can be neither copied nor pickled")
 
     def __dealloc__(self):
         self.drop_lines()

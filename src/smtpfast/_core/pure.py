@@ -17,7 +17,7 @@ from ..status import MEMBERS, NOT_DEFINED, Category, Severity, describe_unregist
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Final
+    from typing import Final, NoReturn
 
     from ..status import SmtpStatusCode
 
@@ -54,7 +54,13 @@ def octets(data: Octets, /) -> bytes:
         try:
             return data.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
-            return data.encode("utf-8", "surrogatepass")
+            return b"".join(
+                letter.encode(
+                    "utf-8",
+                    "surrogateescape" if "\udc80" <= letter <= "\udcff" else "surrogatepass",
+                )
+                for letter in data
+            )
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
     raise TypeError(f"expected bytes, bytearray, memoryview or str, not {type(data).__name__}")
@@ -180,6 +186,9 @@ class StreamState:
         self.max_lines = limit("max_lines", max_lines)
         self.max_reply_bytes = limit("max_reply_bytes", max_reply_bytes)
         self.reset()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a parser belongs to its connection: it can be neither copied nor pickled")
 
     def reset(self) -> None:
         """Forget all input: for a new connection, after an error, and after STARTTLS."""
