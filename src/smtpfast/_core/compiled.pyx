@@ -77,6 +77,7 @@ cdef extern from "Python.h":
         const char *doc
     ctypedef struct PyGetSetDescrObject:
         PyGetSetDef *d_getset
+    void PyObject_GC_UnTrack(PyObject *)
     Py_ssize_t PyByteArray_GET_SIZE(object)
     PyObject *PyTuple_GET_ITEM(object, Py_ssize_t)
     Py_ssize_t PyTuple_GET_SIZE(object)
@@ -320,6 +321,7 @@ def find_enhanced(text, /):
 
 
 cdef object join(tuple lines):
+    PyObject_GC_UnTrack(<PyObject *>lines)  # as with the records in it
     cdef Py_ssize_t index = PyTuple_GET_SIZE(lines) - 1
     cdef PyObject *last = PyTuple_GET_ITEM(lines, index)
     cdef PyObject *enhanced = PyTuple_GET_ITEM(<object>last, 3)
