@@ -146,7 +146,7 @@ def test_a_line_without_end_takes_no_memory_and_does_not_shift_the_others():
         (["550"], ["550 MAILBOX_UNAVAILABLE", "RFC 5321"]),
         (["550", "5.1.1"], ["550 MAILBOX_UNAVAILABLE", "5.1.1 Bad destination mailbox address"]),
         (["5.7.509"], ["5.7.509\n", "Security or Policy Status"]),
-        (["599"], ["599\n", "No RFC defines this code."]),
+        (["599"], ["599\n", "No RFC gives this code a meaning."]),
         (["550 5.1.1 <a@b.example>: User unknown"], ["550 MAILBOX", "5.1.1 Bad"]),
         (["553", "sorry (#5.7.1)"], ["553 MAILBOX_NAME", "5.7.1 Delivery not authorized"]),
         (["550", "4.7.1"], ["contradict each other"]),

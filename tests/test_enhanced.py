@@ -427,3 +427,11 @@ def test_repr_says_how_to_make_it() -> None:
     code = EnhancedStatusCode(5, 7, 509)
     assert repr(code) == "EnhancedStatusCode(class_=5, subject=7, detail=509)"
     assert EnhancedStatusCode(class_=5, subject=7, detail=509) == code
+
+
+def test_the_ways_of_a_named_tuple_lead_through_the_constructor() -> None:
+    code = EnhancedStatusCode(5, 1, 1)
+    assert EnhancedStatusCode._make((5, 1, 1)) is code
+    assert code._replace(detail=2) is EnhancedStatusCode(5, 1, 2)
+    with pytest.raises(SmtpFastError):
+        code._replace(detail=2000)

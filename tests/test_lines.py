@@ -777,5 +777,36 @@ def test_a_defect_is_a_str_that_explains_itself() -> None:
             defect.describe("de")
 
 
-def test_a_foreign_surrogate_leaves_the_bytes_of_the_others_alone(core: ModuleType) -> None:
-    assert core.octets("550 \udcff\ud800") == b"550 \xff\xed\xa0\x80"
+def test_a_foreign_surrogate_leaves_the_octets_of_the_others_alone(core: ModuleType) -> None:
+    assert core.classify("550 \udcff\ud800").text == "\udcff\udced\udca0\udc80"
+
+
+def test_a_subclass_is_read_by_its_memory(core: ModuleType) -> None:
+    class Liar(bytes):
+        def __bytes__(self) -> bytes:
+            return b"550 lie"
+
+    assert core.classify(Liar(b"250 truth")).text == "truth"
+    assert core.classify_lines(Liar(b"250 truth"))[0].text == "truth"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("said: 550-5.7.1 first 550-5.7.1 second 550 5.7.1 last", "5.7.1"),
+        ("550-5.7.1 first", "5.7.1"),
+        ("1550-5.7.1 first", None),
+        ("650-5.7.1 first", None),
+        ("a550-5.7.1 first", None),
+        ("see http://b.example/?c=5.1.1", None),
+        ("see http://b.example/?c=5.1.1 (#5.7.1)", "5.7.1"),
+        ("see http://b.example/?c=5.1.1\t5.2.2", "5.2.2"),
+        ("://5.1.1 5.2.2", "5.2.2"),
+        ("dsn=5.1.1", "5.1.1"),
+    ],
+)
+def test_find_enhanced_in_joined_lines_and_beside_urls(
+    core: ModuleType, text: str, expected: str | None
+) -> None:
+    found = core.find_enhanced(text)
+    assert (None if found is None else str(found)) == expected

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ._core import classify, find_enhanced, octets
+from ._core import classify, find_enhanced
 from .enhanced import read_enhanced
+from .octets import octets
 from .records import TYPE_CHECKING
 from .reply import MALFORMED
 from .status import choose
@@ -13,7 +14,7 @@ from .status import choose
 if TYPE_CHECKING:
     from typing import Final, Self
 
-    from ._core.pure import Octets
+    from .octets import Octets
 
 # RFC 5321 section 4.5.3.1.5, line end included.
 _MAX_LINE_OCTETS: Final = 512

@@ -5,12 +5,16 @@ from __future__ import annotations
 from operator import index
 
 from .errors import SmtpFastError, excerpt
+from .octets import octets
 from .records import TYPE_CHECKING, NamedTuple
 from .registry import CLASSES, DETAILS, SUBJECTS, Registration
 from .status import choose
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
+
+    from .octets import Octets
 
 _UNREGISTERED: Final = Registration("", "", "", (), "")
 
@@ -38,18 +42,20 @@ class EnhancedStatusCode(_Parts):
         return REGISTERED.get(code, code)
 
     @classmethod
-    def parse(cls, text: str | bytes) -> EnhancedStatusCode:
+    def parse(cls, text: Octets) -> EnhancedStatusCode:
         """The code that is the whole of `text`, as RFC 3463 section 2 writes it.
 
         Anything else raises `SmtpFastError`: white space, leading zeros, a class but 2, 4 and 5.
         """
-        if not isinstance(text, bytes | str):
-            raise TypeError(f"expected bytes or str, not {type(text).__name__}")
-        octets = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
-        code = read_enhanced(octets)
+        written = octets(text)
+        code = read_enhanced(written)
         if code is None:
-            raise SmtpFastError(f"not an enhanced status code: {excerpt(octets)}")
+            raise SmtpFastError(f"not an enhanced status code: {excerpt(written)}")
         return code
+
+    @classmethod
+    def _make(cls, iterable: Iterable[int]) -> EnhancedStatusCode:  # type: ignore[override]
+        return cls(*iterable)
 
     @classmethod
     def from_int(cls, number: int) -> EnhancedStatusCode | None:

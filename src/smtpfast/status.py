@@ -510,6 +510,6 @@ def describe_unregistered(severity: Severity, category: Category, language: str)
     digits = f"{severity.describe(language)}; {category.describe(language)}."
     return choose(
         language,
-        f"No RFC defines this code. {digits}",
-        f"Ни один RFC не определяет этот код. {digits}",
+        f"No RFC gives this code a meaning. {digits}",
+        f"Ни один RFC не придаёт этому коду значения. {digits}",
     )

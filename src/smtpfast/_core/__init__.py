@@ -26,7 +26,6 @@ if not TYPE_CHECKING and wanted != "pure":
             describe,
             find_enhanced,
             lookup,
-            octets,
         )
 
         BACKEND = "compiled"
@@ -43,7 +42,6 @@ if BACKEND == "pure":
         describe,
         find_enhanced,
         lookup,
-        octets,
     )
 
 __all__ = [
@@ -55,5 +53,4 @@ __all__ = [
     "describe",
     "find_enhanced",
     "lookup",
-    "octets",
 ]

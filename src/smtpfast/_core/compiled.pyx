@@ -22,8 +22,9 @@ from ..enhanced import REGISTERED, EnhancedStatusCode
 from ..errors import ReplySyntaxError, ReplyTooLarge, SmtpFastError
 from ..reply import Reply, ReplyLine, ReplyLines
 from ..status import MEMBERS, NOT_DEFINED, Category, Severity, describe_unregistered
+from ..octets import octets
 from . import pure
-from .pure import MAX_LINE_BYTES, MAX_LINES, MAX_REPLY_BYTES, limit, octets
+from .pure import MAX_LINE_BYTES, MAX_LINES, MAX_REPLY_BYTES, limit
 
 cdef extern from "scan.h" nogil:
     ctypedef struct scan_line:

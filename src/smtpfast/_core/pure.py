@@ -10,6 +10,7 @@ from operator import index
 
 from ..enhanced import WRITTEN, EnhancedStatusCode, read_enhanced
 from ..errors import ReplySyntaxError, ReplyTooLarge, SmtpFastError
+from ..octets import Octets, octets
 from ..records import TYPE_CHECKING
 from ..registry import SUBJECTS
 from ..reply import MALFORMED, Reply, ReplyLine, ReplyLines
@@ -27,8 +28,6 @@ MAX_LINE_BYTES: Final = 16_384
 MAX_LINES: Final = 2_000
 MAX_REPLY_BYTES: Final = 131_072
 
-Octets = bytes | bytearray | memoryview | str
-
 # RFC 5321 section 4.2, as servers write it: three digits and no fourth, then a hyphen (the reply
 # goes on), a space, a TAB or nothing, then the text.
 _CODES: Final = {b"%03d" % code: code for code in range(1000)}
@@ -39,31 +38,13 @@ _WITH_ENHANCED: Final = frozenset({*range(200, 300), *range(400, 600)} - {220})
 _make_line: Final = partial(tuple.__new__, ReplyLine)
 
 # What `find_enhanced` looks for: first at the very start, where anything but more of a number or
-# an address may follow; then wherever it is no part of a word, number, address, host name or path.
+# an address may follow; then wherever it is no part of a word, number, address, host name or path,
+# though it may follow the code of another line that a log has joined: "550-5.7.1 a 550 5.7.1 b".
 _LOOSE: Final = rb"([245])\.([0-9]{1,3})\.([0-9]{1,3})"
 _IN_FRONT: Final = rb"[ \t]*%b(?![0-9@]|\.\w)" % _LOOSE
-_ANYWHERE: Final = rb"(?<![\w.@/\\+-])%b(?![\w@/\\+-]|\.\w)" % _LOOSE
-
-
-def octets(data: Octets, /) -> bytes:
-    """The bytes of any input; a str is read as UTF-8 with surrogateescape, else a `TypeError`.
-
-    A surrogate that stands for no byte, which a str from elsewhere may hold, keeps its own bytes.
-    """
-    if isinstance(data, str):
-        try:
-            return data.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            return b"".join(
-                letter.encode(
-                    "utf-8",
-                    "surrogateescape" if "\udc80" <= letter <= "\udcff" else "surrogatepass",
-                )
-                for letter in data
-            )
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data)
-    raise TypeError(f"expected bytes, bytearray, memoryview or str, not {type(data).__name__}")
+_FREE: Final = rb"(?:(?<![\w.@/\\+-])|(?<=\s[245][0-9]{2}-)|(?<=\A[245][0-9]{2}-))"
+_ANYWHERE: Final = rb"%b%b(?![\w@/\\+-]|\.\w)" % (_FREE, _LOOSE)
+_IN_URL: Final = rb"://\S*"
 
 
 def lookup(code: int, /) -> SmtpStatusCode:
@@ -153,7 +134,7 @@ def find_enhanced(text: Octets, /) -> EnhancedStatusCode | None:
     """
     import re  # here, for it takes as long to load as all of smtpfast
 
-    data = octets(text)
+    data = re.sub(_IN_URL, b"://", octets(text))
     in_front = re.match(_IN_FRONT, data)
     for match in chain([in_front] if in_front else [], re.finditer(_ANYWHERE, data)):
         class_, subject, detail = map(int, match.groups())

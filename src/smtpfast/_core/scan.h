@@ -149,6 +149,20 @@ static inline int scan_is_joint(uint8_t byte) {
     return scan_is_word(byte) || (byte && strchr("@/\\+-", byte) != NULL);
 }
 
+static inline int scan_is_space(uint8_t byte) {
+    return byte == ' ' || (uint8_t)(byte - '\t') <= '\r' - '\t';
+}
+
+/* Whether what begins at `at` is no part of something longer, or follows a reply code: "550-". */
+static inline int scan_is_free(const uint8_t *data, int64_t at) {
+    const uint8_t *code = data + at - 4;
+    if (at == 0) return 1;
+    if (data[at - 1] == '-')
+        return at >= 4 && scan_is_class(code[0]) && scan_is_digit(code[1]) &&
+               scan_is_digit(code[2]) && (at == 4 || scan_is_space(code[-1]));
+    return data[at - 1] != '.' && !scan_is_joint(data[at - 1]);
+}
+
 /* The twin of `find_enhanced`: packed, or 0. */
 static inline int32_t scan_find_enhanced(const uint8_t *data, int64_t size) {
     int64_t at = 0, after;
@@ -157,12 +171,12 @@ static inline int32_t scan_find_enhanced(const uint8_t *data, int64_t size) {
     found = scan_loose_enhanced(data, at, size, &after);
     if (found) return found;
     for (at = 0; at < size; at++) {
-        const uint8_t *dot = (const uint8_t *)memchr(data + at, '.', (size_t)(size - at));
-        if (dot == NULL) return 0;
-        at = dot - data;
-        if (at == 0 || (at > 1 && (scan_is_joint(data[at - 2]) || data[at - 2] == '.'))) continue;
-        found = scan_loose_enhanced(data, at - 1, size, &after);
-        if (found && (after == size || !scan_is_joint(data[after]))) return found;
+        if (data[at] == ':' && size - at >= 3 && data[at + 1] == '/' && data[at + 2] == '/') {
+            while (at < size && !scan_is_space(data[at])) at++; /* a URL */
+        } else if (data[at] == '.' && at > 0 && scan_is_free(data, at - 1)) {
+            found = scan_loose_enhanced(data, at - 1, size, &after);
+            if (found && (after == size || !scan_is_joint(data[after]))) return found;
+        }
     }
     return 0;
 }
