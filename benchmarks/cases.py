@@ -156,7 +156,7 @@ def lookup_cases() -> list[Case]:
     not_defined = partial(is_, SmtpStatusCode.NOT_DEFINED)
 
     def is_by_digits(answer: str) -> bool:
-        return answer.startswith("No RFC defines this code.")
+        return answer.startswith("No RFC gives this code a meaning.")
 
     def of_dict(table: dict[int, Any]) -> list[Way]:
         is_right = partial(is_, table[code])

@@ -9,7 +9,7 @@ from .enhanced import read_enhanced
 from .octets import octets
 from .records import TYPE_CHECKING
 from .reply import MALFORMED
-from .status import choose
+from .status import Described
 
 if TYPE_CHECKING:
     from typing import Final, Self
@@ -27,11 +27,8 @@ _CONTROL: Final = rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _EIGHT_BIT: Final = rb"[\x80-\xff]"
 
 
-class Defect(StrEnum):
+class Defect(Described, StrEnum):
     """A departure of a reply line from RFC 5321, 2034 or 3463."""
-
-    description: str
-    _russian: str
 
     def __new__(cls, value: str, english: str, russian: str) -> Self:
         """A member of three values: the name and its sentence in each language."""
@@ -40,10 +37,6 @@ class Defect(StrEnum):
         member.description = english
         member._russian = russian
         return member
-
-    def describe(self, language: str = "en") -> str:
-        """What is wrong, in "en" or "ru"; another language is a `SmtpFastError`."""
-        return choose(language, self.description, self._russian)
 
     CODE_MISSING = (
         "code_missing",

@@ -28,12 +28,18 @@ def choose(language: str, english: str, russian: str) -> str:
     raise SmtpFastError(f"unknown language {language!r}: expected 'en' or 'ru'")
 
 
-class _Described(IntEnum):
-    """A number that a sentence explains in each language."""
+class Described:
+    """A member of an enumeration that a sentence explains in each language."""
 
     description: str
     _russian: str
 
+    def describe(self, language: str = "en") -> str:
+        """What it means, in "en" or "ru"; another language is a `SmtpFastError`."""
+        return choose(language, self.description, self._russian)
+
+
+class _Digit(Described, IntEnum):
     def __new__(cls, value: int, english: str, russian: str) -> Self:
         """A member of three values: the number and its sentence in each language."""
         member = int.__new__(cls, value)
@@ -42,12 +48,8 @@ class _Described(IntEnum):
         member._russian = russian
         return member
 
-    def describe(self, language: str = "en") -> str:
-        """What it means, in "en" or "ru"; another language is a `SmtpFastError`."""
-        return choose(language, self.description, self._russian)
 
-
-class Severity(_Described):
+class Severity(_Digit):
     """The first digit of a reply code (RFC 5321 section 4.2.1)."""
 
     UNDEFINED = (
@@ -78,7 +80,7 @@ class Severity(_Described):
         return _SEVERITIES[code // 100] if 0 < code < 1000 else Severity.UNDEFINED
 
 
-class Category(_Described):
+class Category(_Digit):
     """The second digit of a reply code (RFC 5321 section 4.2.1)."""
 
     UNDEFINED = (
@@ -128,7 +130,7 @@ _CATEGORIES: Final = (
 )
 
 
-class SmtpStatusCode(_Described):
+class SmtpStatusCode(Described, IntEnum):
     """The reply codes of SMTP: an `int` each, with description and source.
 
     `SmtpStatusCode(code)` raises `ValueError` for a number without a member, as enums do;
