@@ -39,6 +39,7 @@ cdef extern from "scan.h" nogil:
         int64_t *text_start
         int64_t *text_end
     scan_line scan_one(const uint8_t *data, int64_t start, int64_t end)
+    bint scan_is_ascii(const uint8_t *data, int64_t size)
     int32_t scan_find_enhanced(const uint8_t *data, int64_t size)
     void scan_prefer_large_pages(void *memory, int64_t size)
     int64_t scan_lines(
@@ -84,7 +85,8 @@ cdef extern from "Python.h":
     Py_ssize_t PyTuple_GET_SIZE(object)
     bint PyUnicode_CheckExact(object)
     bint PyUnicode_IS_COMPACT_ASCII(object)
-    const void *PyUnicode_DATA(object)
+    void *PyUnicode_DATA(object)
+    object PyUnicode_New(Py_ssize_t, Py_UCS4)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
 
 
@@ -190,12 +192,21 @@ cdef inline object enhanced_of(int packed):
     return record
 
 
+cdef inline object decode(const uint8_t *data, Py_ssize_t size):
+    """As UTF-8 with surrogateescape; ASCII, which nearly all texts are, without asking a codec."""
+    if size < 2 or not scan_is_ascii(data, size):  # CPython keeps the shortest itself
+        return PyUnicode_DecodeUTF8(<const char *>data, size, "surrogateescape")
+    text = PyUnicode_New(size, 127)
+    memcpy(PyUnicode_DATA(text), data, size)
+    return text
+
+
 cdef inline object reply_line(const uint8_t *data, Py_ssize_t start, Py_ssize_t end):
     """The `ReplyLine` of the line data[start:end], which may have its line end."""
     while end > start and (data[end - 1] == 10 or data[end - 1] == 13):
         end -= 1
     cdef scan_line line = scan_one(data, start, end)
-    text = PyUnicode_DecodeUTF8(<const char *>data + line.text, end - line.text, "surrogateescape")
+    text = decode(data + line.text, end - line.text)
     enhanced = enhanced_of(line.enhanced)
     record = allocate(line_type, 5)
     put(record, 0, <object>codes[line.code + 1])

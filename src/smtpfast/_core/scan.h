@@ -71,6 +71,14 @@ static inline uint64_t scan_load(const uint8_t *data) {
     return bytes;
 }
 
+static inline int scan_is_ascii(const uint8_t *data, int64_t size) {
+    uint64_t seen = 0;
+    int64_t at = 0;
+    for (; at + 8 <= size; at += 8) seen |= scan_load(data + at);
+    for (; at < size; at++) seen |= data[at];
+    return !(seen & 0x8080808080808080u);
+}
+
 /* Read a number of one to three digits without a leading zero; returns where it ends, or -1. */
 static inline int64_t scan_part(const uint8_t *data, int64_t at, int64_t end, int32_t *value) {
     int64_t start = at;
