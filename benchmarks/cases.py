@@ -156,7 +156,7 @@ def lookup_cases() -> list[Case]:
     not_defined = partial(is_, SmtpStatusCode.NOT_DEFINED)
 
     def is_by_digits(answer: str) -> bool:
-        return answer.startswith("No RFC gives this code a meaning.")
+        return answer.startswith("This code has no registered meaning of its own.")
 
     def of_dict(table: dict[int, Any]) -> list[Way]:
         is_right = partial(is_, table[code])
@@ -568,7 +568,7 @@ def long_lines() -> bytes:
     lines = [line.removesuffix(b"\r\n") for line in example_lines()]
     longer = []
     for line in lines:
-        while len(line) < 118:
+        while len(line) < 110:
             line += b" " + choice(lines)[4:]
         longer.append(line + b"\r\n")
     return draw(longer)

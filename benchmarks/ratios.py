@@ -97,7 +97,7 @@ class Figure:
 
     def _in_unit(self, seconds: float) -> str:
         if self.unit == "GB/s":
-            return f"{1e-9 / seconds:.2g}"
+            return f"{1e-9 / seconds:.3g}"
         value = seconds * {"ns": 1e9, "ms": 1e3}[self.unit]
         return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 

@@ -634,3 +634,26 @@ def test_the_compiled_core_releases_the_gil(both: tuple[ModuleType, ModuleType])
     assert not other_threads_run(pure, MIXED * 20, calls=20)
     # Many calls, since a thread that may run need not be given a processor at once.
     assert other_threads_run(compiled, b"250 " + b"x" * 4_000_000 + b"\n", calls=2_000)
+
+
+# --- Memory that grows ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("early", range(40))
+def test_a_block_of_line_feeds_fits_whatever_came_before(core: ModuleType, early: int) -> None:
+    """The compiled core takes blocks of 4,096: few lines in the first, only LFs in the next."""
+    first = b"250 ok\n" * early
+    first += b"x" * (4095 - len(first)) + b"\n"
+    for rest in (b"", b"\n", b"250 ok", b"\n" * 9000):
+        data = first + b"\n" * 4096 + rest
+        expected = data.count(b"\n") + (not data.endswith(b"\n"))
+        assert len(core.classify_lines(data)) == expected
+
+
+def test_short_lines_in_front_reserve_no_memory_for_what_follows(core: ModuleType) -> None:
+    data = b"\n" * 8192 + b"x" * 20_000_000
+    rows = core.classify_lines(data)
+    assert len(rows) == 8193
+    # What the columns stand in; the bound is one row for each 16 octets, with some room.
+    reserved = {id(column.obj): column.obj for column in (rows.code, rows.text_end)}
+    assert sum(len(memoryview(owner).cast("B")) for owner in reserved.values()) < 2 * len(data)

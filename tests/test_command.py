@@ -13,6 +13,7 @@ import pytest
 
 import smtpfast
 from smtpfast.cli import main
+from smtpfast.cli.classify import _lines as read_lines
 from smtpfast.cli.terminal import harmless
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "replies.txt"
@@ -146,10 +147,11 @@ def test_a_line_without_end_takes_no_memory_and_does_not_shift_the_others():
         (["550"], ["550 MAILBOX_UNAVAILABLE", "RFC 5321"]),
         (["550", "5.1.1"], ["550 MAILBOX_UNAVAILABLE", "5.1.1 Bad destination mailbox address"]),
         (["5.7.509"], ["5.7.509\n", "Security or Policy Status"]),
-        (["599"], ["599\n", "No RFC gives this code a meaning."]),
+        (["599"], ["599\n", "This code has no registered meaning of its own."]),
         (["550 5.1.1 <a@b.example>: User unknown"], ["550 MAILBOX", "5.1.1 Bad"]),
         (["553", "sorry (#5.7.1)"], ["553 MAILBOX_NAME", "5.7.1 Delivery not authorized"]),
         (["550", "4.7.1"], ["contradict each other"]),
+        (["#5.1.1"], ["5.1.1 Bad destination mailbox address"]),
         (["050"], ["050\n"]),
         (["--language", "ru", "550", "5.1.1"], ["Отказано", "получателя", "источник"]),
     ],
@@ -248,3 +250,38 @@ def test_an_interrupt_is_no_traceback():
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
         assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes the streams")
+@pytest.mark.parametrize(
+    ("redirection", "arguments", "message"),
+    [
+        ("<&-", "classify", "smtpfast classify: -: standard input is closed"),
+        (">&-", "codes", "smtpfast: standard output is closed"),
+        (">/dev/full", "codes", "smtpfast: cannot write: "),
+        (">/dev/full", f"classify {EXAMPLES}", "smtpfast: cannot write: "),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_no_traceback(redirection, arguments, message):
+    if "/dev/full" in redirection and not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m smtpfast {arguments} {redirection}', sys.executable],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith(message)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_lines_that_arrive_in_single_octets_are_whole():
+    class Trickle:
+        def __init__(self, data):
+            self.pieces = [data[at : at + 1] for at in range(len(data))]
+
+        def read1(self, _):
+            return self.pieces.pop(0) if self.pieces else b""
+
+    assert list(read_lines(Trickle(b"250-a\r\n\n250 b"))) == [b"250-a\r\n", b"\n", b"250 b"]

@@ -112,8 +112,8 @@ class Defect(Described, StrEnum):
         "enhanced_malformed",
         "Like an enhanced code, but with another class, a leading zero, too many digits or the"
         " wrong thing behind it (RFC 3463 section 2, RFC 2034 section 4).",
-        "Похоже на расширенный код, но класс другой, есть ведущий ноль, лишние цифры или не то"
-        " после него (RFC 3463, раздел 2; RFC 2034, раздел 4).",
+        "Похоже на расширенный код, но класс другой, есть ведущий ноль, лишние цифры или после"
+        " него стоит не то (RFC 3463, раздел 2; RFC 2034, раздел 4).",
     )
     ENHANCED_MISPLACED = (
         "enhanced_misplaced",

@@ -32,7 +32,7 @@ CLASSES: Final[dict[int, Registration]] = {
     2: Registration(
         "Success",
         "The command or delivery succeeded; the other two numbers may tell more about it.",
-        "Команда или доставка прошла успешно, а остальные цифры кода могут уточнять подробности.",
+        "Команда или доставка прошла успешно, а остальные числа кода могут уточнять подробности.",
         (),
         "RFC 3463 2",
     ),
@@ -248,7 +248,7 @@ DETAILS: Final[dict[tuple[int, int], Registration]] = {
     (3, 2): Registration(
         "System not accepting network messages",
         "The recipient's server is not taking mail, be it for overload, maintenance or by design.",
-        "Сервер-получатель не принимает почту: перегрузка, обслуживание или так задумано.",
+        "Сервер-получатель не принимает почту: перегружен, на обслуживании или так настроен.",
         (453, 521),
         "RFC 3463 3.4; RFC 7504",
     ),
@@ -360,7 +360,7 @@ DETAILS: Final[dict[tuple[int, int], Registration]] = {
     (5, 3): Registration(
         "Too many recipients",
         "The message has more recipients than the server takes in one transaction; split the list.",
-        "У письма больше получателей, чем сервер принимает за один раз: разделите их на части.",
+        "У письма больше получателей, чем сервер принимает за один раз: разбейте список на части.",
         (451,),
         "RFC 3463 3.6",
     ),
@@ -510,7 +510,7 @@ DETAILS: Final[dict[tuple[int, int], Registration]] = {
     (7, 6): Registration(
         "Cryptographic algorithm not supported",
         "The message could not be verified or decrypted, as its algorithm is not supported.",
-        "Проверить или расшифровать письмо не удалось: его алгоритм шифрования не поддерживается.",
+        "Проверить или расшифровать письмо не удалось: его алгоритм не поддерживается.",
         (),
         "RFC 3463 3.8",
     ),
@@ -636,14 +636,14 @@ DETAILS: Final[dict[tuple[int, int], Registration]] = {
     (7, 24): Registration(
         "SPF validation error",
         "The SPF check could not be finished, often for an error in DNS or in the SPF record.",
-        "Проверить SPF не удалось: часто причина в ошибке DNS или самой записи SPF.",
+        "Проверить SPF не удалось: часто причина в ошибке DNS или в самой записи SPF.",
         (451, 550),
         "RFC 7372; RFC 7208",
     ),
     (7, 25): Registration(
         "Reverse DNS validation failed",
         "The connecting server's IP address failed the reverse DNS check; look at its PTR record.",
-        "IP-адрес отправляющего сервера не прошёл обратную проверку в DNS: проверьте запись PTR.",
+        "Адрес отправляющего сервера не прошёл проверку обратной зоны DNS: проверьте запись PTR.",
         (550,),
         "RFC 7372 3.3; RFC 7601",
     ),

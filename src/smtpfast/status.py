@@ -55,7 +55,7 @@ class Severity(_Digit):
     UNDEFINED = (
         0,
         "The first digit has no meaning in SMTP",
-        "Первая цифра не имеет смысла в SMTP",
+        "Первая цифра в SMTP не определена",
     )
     POSITIVE_COMPLETION = 2, "Success", "Успех"
     POSITIVE_INTERMEDIATE = (
@@ -86,7 +86,7 @@ class Category(_Digit):
     UNDEFINED = (
         -1,
         "the second digit has no meaning in SMTP",
-        "вторая цифра не имеет смысла в SMTP",
+        "вторая цифра в SMTP не определена",
     )
     SYNTAX = 0, "about the syntax of the command", "касается синтаксиса команды"
     INFORMATION = 1, "an answer to a request for information", "ответ на запрос сведений"
@@ -164,13 +164,13 @@ class SmtpStatusCode(Described, IntEnum):
         "not on the wire; Aspose.Email, System.Net.Mail",
         "No verdict of the server is available: the exchange failed, or what came back"
         " was not an SMTP reply.",
-        "Вердикта сервера нет: обмен не удался или пришедшее не является ответом SMTP.",
+        "Вердикта сервера нет: обмен не удался или то, что пришло, не является ответом SMTP.",
     )
     NOT_DEFINED = (
         0,
         "not on the wire; Aspose.Email",
         "No status that this table knows: none has been set yet, or the code has no member.",
-        "Статуса, известного этой таблице, нет: он ещё не задан или у кода нет своего имени.",
+        "В таблице такого статуса нет: он ещё не задан или этот код в неё не входит.",
     )
 
     # 2yz: done.
@@ -178,7 +178,7 @@ class SmtpStatusCode(Described, IntEnum):
         211,
         "RFC 5321 4.2.3",
         "The state of the system, or the answer to a help request, with details about the server.",
-        "Состояние системы или ответ на запрос справки с подробностями о сервере.",
+        "Состояние системы или ответ на запрос справки; содержит подробности о сервере.",
     )
     HELP_MESSAGE = (
         214,
@@ -252,7 +252,7 @@ class SmtpStatusCode(Described, IntEnum):
         355,
         "RFC 1845",
         "Resume the interrupted transfer at the octet offset that stands first in the text.",
-        "Продолжайте прерванную передачу с того байта, номер которого стоит в начале текста.",
+        "Продолжайте прерванную передачу со смещения в байтах, указанного в начале текста.",
     )
 
     # 4yz: not now.
@@ -261,23 +261,23 @@ class SmtpStatusCode(Described, IntEnum):
         "RFC 5321 4.2.3, 3.8",
         "The service is not available now and the server closes the connection; this may answer"
         " any command. Try again later.",
-        "Служба сейчас недоступна, и сервер закроет соединение; так может кончиться любая"
-        " команда. Попробуйте позже.",
+        "Служба сейчас недоступна, и сервер закроет соединение; так он может ответить на любую"
+        " команду. Попробуйте позже.",
     )
     PASSWORD_TRANSITION_NEEDED = (
         432,
         "RFC 4954 6",
         "The user must log in once with another mechanism (usually PLAIN) before this one works."
         " Exchange also sends it when it throttles.",
-        "Пользователь должен один раз войти другим механизмом (обычно PLAIN), тогда заработает"
-        " и этот. Exchange отвечает так и при ограничении нагрузки.",
+        "Пользователь должен один раз войти с помощью другого механизма (обычно PLAIN), тогда"
+        " заработает и этот. Exchange отвечает так и при ограничении нагрузки.",
     )
     MAILBOX_BUSY = (
         450,
         "RFC 5321 4.2.3; RFC 2645 5.2.1",
         "The mailbox cannot be used now: busy, greylisted or held back by policy. Try again later.",
         "Почтовый ящик сейчас недоступен: занят, действует грейлистинг или временный запрет"
-        " политики. Попробуйте позже.",
+        " по политике сервера. Попробуйте позже.",
     )
     LOCAL_ERROR_IN_PROCESSING = (
         451,
@@ -290,8 +290,8 @@ class SmtpStatusCode(Described, IntEnum):
         "RFC 5321 4.2.3, 4.5.3.1.10; RFC 1870 6.1",
         "Not enough storage at the moment, or too many recipients in one transaction: send"
         " the remaining ones in another.",
-        "Сейчас не хватает места либо получателей в одной транзакции слишком много: остальных"
-        " отправьте в следующей.",
+        "Сейчас не хватает места либо получателей в одной транзакции слишком много: остальным"
+        " отправьте письмо в следующей.",
     )
     YOU_HAVE_NO_MAIL = (
         453,
@@ -309,7 +309,7 @@ class SmtpStatusCode(Described, IntEnum):
         455,
         "RFC 5321 4.2.3",
         "The server cannot honour the parameters of MAIL or RCPT at present.",
-        "Сервер сейчас не может выполнить параметры команды MAIL или RCPT.",
+        "Сервер сейчас не может учесть параметры команды MAIL или RCPT.",
     )
     UNABLE_TO_QUEUE_FOR_NODE = (
         458,
@@ -347,7 +347,7 @@ class SmtpStatusCode(Described, IntEnum):
         503,
         "RFC 5321 4.2.3",
         "The command comes out of turn: something that must go before it is missing or failed.",
-        "Команда подана не по порядку: нужная перед ней команда не подана или не удалась.",
+        "Команда подана не по порядку: нужная перед ней не была подана или завершилась ошибкой.",
     )
     UNRECOGNIZED_AUTHENTICATION_TYPE = (
         504,
@@ -435,14 +435,14 @@ class SmtpStatusCode(Described, IntEnum):
         "RFC 5321 4.2.3; RFC 6531 3.5",
         "The address is not allowed, for example because it is not written correctly; some"
         " servers refuse relaying with it.",
-        "Такой адрес не допускается, например записан с ошибкой; некоторые серверы отвечают так,"
-        " отказывая в ретрансляции.",
+        "Такой адрес не допускается, например из-за ошибки в записи; некоторые серверы отвечают"
+        " так, отказывая в ретрансляции.",
     )
     TRANSACTION_FAILED = (
         554,
         "RFC 5321 4.2.3, 3.1",
         "The transaction failed for good: do not try again. As a greeting: no SMTP service here.",
-        "Транзакция не удалась окончательно: не повторяйте. Вместо приветствия: почту здесь"
+        "Транзакция окончательно отклонена: не повторяйте её. Вместо приветствия: почту здесь"
         " не принимают.",
     )
     PARAMETERS_NOT_RECOGNIZED = (
@@ -455,7 +455,7 @@ class SmtpStatusCode(Described, IntEnum):
         556,
         "RFC 7504 4; RFC 7505",
         "The recipient's domain accepts no mail at all, for example by a null MX record.",
-        "Домен получателя вообще не принимает почту, например опубликовал пустую запись MX.",
+        "Домен получателя вообще не принимает почту, например опубликовал нулевую запись MX.",
     )
 
     # Aspose.Email's spelling in .NET.
@@ -512,6 +512,6 @@ def describe_unregistered(severity: Severity, category: Category, language: str)
     digits = f"{severity.describe(language)}; {category.describe(language)}."
     return choose(
         language,
-        f"No RFC gives this code a meaning. {digits}",
-        f"Ни один RFC не придаёт этому коду значения. {digits}",
+        f"This code has no registered meaning of its own. {digits}",
+        f"Своего зарегистрированного значения у этого кода нет. {digits}",
     )

@@ -38,6 +38,9 @@ cdef extern from "scan.h" nogil:
         int32_t *enhanced
         int64_t *text_start
         int64_t *text_end
+    enum:
+        SCAN_BLOCK
+        SCAN_SUBJECTS
     scan_line scan_one(const uint8_t *data, int64_t start, int64_t end)
     bint scan_is_ascii(const uint8_t *data, int64_t size)
     int32_t scan_find_enhanced(const uint8_t *data, int64_t size)
@@ -135,7 +138,7 @@ cdef fill_tables():
         english[slot] = keep(in_english)
         russian[slot] = keep(in_russian)
     for (class_, subject, detail), value in REGISTERED.items():
-        if subject >= SUBJECTS or detail >= DETAILS:
+        if subject >= SUBJECTS or detail >= DETAILS or <int>SUBJECTS != <int>SCAN_SUBJECTS:
             raise SystemError("the registry has outgrown the table of the compiled core")
         registered[class_ // 2 - (class_ < 5)][subject][detail] = keep(value)
 
@@ -307,8 +310,11 @@ def classify_lines(data, /):
                 )
             if scanned == buffer.len:
                 break
-            # As many as the lines so far let expect, and a tenth; a block has 4,096 at most.
-            rows = <int64_t>(row * 1.1 * buffer.len / (scanned + 1)) + row // 2 + 4096 & ~7
+            # As many as the lines so far let expect and a tenth more, but not more than lines of
+            # 16 bytes, unless they are proven shorter; and one more block, whatever it holds.
+            rows = <int64_t>(row * 1.1 * buffer.len / (scanned + 1))
+            rows = min(rows, max(buffer.len // 16, 4 * row))
+            rows = max(rows, row) + SCAN_BLOCK + 8 & ~7
             larger = make_room(&columns, row, rows)
             memory = larger
     finally:

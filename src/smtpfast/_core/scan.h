@@ -1,4 +1,4 @@
-/* Reply lines in memory: the twin of `_scan` in pure.py, for one line and for many.
+/* Reply lines in memory: the twin of `classify` in pure.py, for one line and for many.
 
    Nothing here knows Python. Bytes are read only inside data[0:size]. */
 
@@ -126,6 +126,9 @@ static inline scan_line scan_one(const uint8_t *data, int64_t start, int64_t end
     return line;
 }
 
+/* IANA's registry has the subjects 0 to 7. */
+enum { SCAN_SUBJECTS = 8 };
+
 static inline int scan_is_word(uint8_t byte) {
     return scan_is_digit(byte) || (uint8_t)((byte | 0x20) - 'a') < 26 || byte == '_';
 }
@@ -147,8 +150,7 @@ static inline int32_t scan_loose_enhanced(const uint8_t *data, int64_t at, int64
     }
     if (at < size && (scan_is_digit(data[at]) || data[at] == '@')) return 0;
     if (at + 1 < size && data[at] == '.' && scan_is_word(data[at + 1])) return 0;
-    /* IANA's registry has the subjects 0 to 7. */
-    if (parts[0] > 7) return 0;
+    if (parts[0] >= SCAN_SUBJECTS) return 0;
     *after = at;
     return (data[class_] - '0') * 1000000 + parts[0] * 1000 + parts[1];
 }
@@ -163,11 +165,10 @@ static inline int scan_is_space(uint8_t byte) {
 
 /* Whether what begins at `at` is no part of something longer, or follows a reply code: "550-". */
 static inline int scan_is_free(const uint8_t *data, int64_t at) {
-    const uint8_t *code = data + at - 4;
     if (at == 0) return 1;
     if (data[at - 1] == '-')
-        return at >= 4 && scan_is_class(code[0]) && scan_is_digit(code[1]) &&
-               scan_is_digit(code[2]) && (at == 4 || scan_is_space(code[-1]));
+        return at >= 4 && scan_is_class(data[at - 4]) && scan_is_digit(data[at - 3]) &&
+               scan_is_digit(data[at - 2]) && (at == 4 || scan_is_space(data[at - 5]));
     return data[at - 1] != '.' && !scan_is_joint(data[at - 1]);
 }
 
@@ -232,7 +233,8 @@ static inline uint64_t scan_line_feeds(const uint8_t *data) {
     return bits;
 #elif defined(SCAN_NEON)
     const uint8x16_t line_feed = vdupq_n_u8('\n');
-    const uint8x16_t weight = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    const uint8x16_t weight = vld1q_u8(weights);
     uint8x16_t a = vandq_u8(vceqq_u8(vld1q_u8(data), line_feed), weight);
     uint8x16_t b = vandq_u8(vceqq_u8(vld1q_u8(data + 16), line_feed), weight);
     uint8x16_t c = vandq_u8(vceqq_u8(vld1q_u8(data + 32), line_feed), weight);

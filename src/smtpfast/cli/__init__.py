@@ -22,7 +22,11 @@ _PIPE_CLOSED = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status: 0 done, 1 an input could not be read, 2 wrong usage."""
+    """Run the command; the exit status: 0 done, 1 an input could not be read or the
+    output not be written, 2 wrong usage."""
+    if sys.stdout is None:
+        print("smtpfast: standard output is closed", file=sys.stderr)
+        return 1
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show Cyrillic gets escapes, not a traceback.
         if hasattr(stream, "reconfigure"):
@@ -32,12 +36,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has seen enough; nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()
         return _PIPE_CLOSED
+    except OSError as error:
+        print(f"smtpfast: cannot write: {error.strerror}", file=sys.stderr)
+        _close_output()
+        return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
     return status
+
+
+def _close_output() -> None:
+    """Nothing may be written at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

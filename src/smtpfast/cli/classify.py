@@ -7,6 +7,7 @@ import sys
 from base64 import b64encode
 from collections import Counter
 from contextlib import closing
+from errno import EBADF
 from pathlib import Path
 
 from .. import classify, find_defects
@@ -42,8 +43,11 @@ def run(options: Namespace) -> int:
     show = _json_row if options.json else _text_row(wants_colour())
     counts: Counter[str] = Counter()
     try:
-        source = sys.stdin.buffer if options.file == "-" else Path(options.file).open("rb")  # noqa: SIM115
-        with closing(source):
+        source = _open(options.file)
+    except OSError as error:
+        return _unreadable(options.file, error)
+    with closing(source):
+        try:
             for number, raw in enumerate(_lines(source), 1):
                 line = classify(raw)
                 counts[_kind(line)] += 1
@@ -54,11 +58,8 @@ def run(options: Namespace) -> int:
                         " the rest of it is left out",
                         file=sys.stderr,
                     )
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        print(f"smtpfast classify: {harmless(options.file)}: {error.strerror}", file=sys.stderr)
-        return 1
+        except _ReadError as error:
+            return _unreadable(options.file, error.cause)
     kinds = [*_SEVERITIES.values(), _MALFORMED]
     totals = ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
     sys.stdout.flush()
@@ -66,23 +67,54 @@ def run(options: Namespace) -> int:
     return 0
 
 
+class _ReadError(Exception):
+    """Reading has failed: by its own name, for writing may raise OSError just as well."""
+
+    def __init__(self, cause: OSError) -> None:
+        self.cause = cause
+
+
+def _open(name: str) -> BinaryIO:
+    if name != "-":
+        return Path(name).open("rb")
+    if sys.stdin is None:
+        raise OSError(EBADF, "standard input is closed")
+    return sys.stdin.buffer
+
+
+def _unreadable(name: str, error: OSError) -> int:
+    print(f"smtpfast classify: {harmless(name)}: {error.strerror}", file=sys.stderr)
+    return 1
+
+
 def _lines(source: BinaryIO) -> Iterator[bytes]:
     """The lines as they arrive, with their LF; of a line that is too long only the beginning."""
-    rest = b""
-    is_given = False  # the line that `rest` goes on, which was too long
-    while chunk := source.read1(_CHUNK_BYTES):  # type: ignore[attr-defined]
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
+    waiting = bytearray()  # what has arrived of a line, unless that was given already
+    is_given = False
+    while chunk := _read(source):
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
             if not is_given:
-                yield line + b"\n"
+                yield bytes(waiting) + end + b"\n"
+            waiting.clear()
             is_given = False
-        if len(rest) > _LONGEST_LINE:
-            if not is_given:
-                yield rest
-            is_given, rest = True, b""
+        if not is_given:
+            waiting += rest
+        if len(waiting) > _LONGEST_LINE:
+            yield bytes(waiting)
+            waiting.clear()
+            is_given = True
         sys.stdout.flush()
-    if rest and not is_given:
-        yield rest
+    if waiting:
+        yield bytes(waiting)
+
+
+def _read(source: BinaryIO) -> bytes:
+    try:
+        chunk: bytes = source.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]
+    except OSError as error:
+        raise _ReadError(error) from error
+    return chunk
 
 
 def _defects(raw: bytes) -> tuple[Defect, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .. import EnhancedStatusCode, SmtpFastError, classify, describe, find_enhanced
+from .. import EnhancedStatusCode, classify, describe, find_enhanced
 from ..records import TYPE_CHECKING
 from ..registry import CLASSES, SUBJECTS
 from ..status import MEMBERS, Category, Severity, choose
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 _LABELS = {
-    "severity": "важность",
+    "severity": "исход",
     "category": "категория",
     "class": "класс",
-    "subject": "тема",
+    "subject": "область",
     "goes with": "с кодами",
     "source": "источник",
 }
@@ -27,21 +27,17 @@ def run(options: Namespace) -> int:
     """Print what is known of the codes in `options.words`."""
     words = " ".join(options.words)
     line = classify(words)
-    enhanced = line.enhanced
-    if line.code < 0:
-        try:
-            enhanced = EnhancedStatusCode.parse(words)
-        except SmtpFastError:
-            print(
-                f"smtpfast explain: neither a reply code nor an enhanced status code:"
-                f" {harmless(words[:80])}\n"
-                "hint: three digits, as in 550, or class.subject.detail, as in 5.1.1",
-                file=sys.stderr,
-            )
-            return 2
-    else:
-        enhanced = enhanced or find_enhanced(line.text)
+    enhanced = line.enhanced or find_enhanced(line.text)
+    if line.code >= 0:
         _explain_code(line.code, options.language)
+    elif enhanced is None:
+        print(
+            f"smtpfast explain: neither a reply code nor an enhanced status code:"
+            f" {harmless(words[:80])}\n"
+            "hint: three digits, as in 550, or class.subject.detail, as in 5.1.1",
+            file=sys.stderr,
+        )
+        return 2
     if enhanced is not None:
         if line.code >= 0:
             print()
@@ -80,9 +76,10 @@ def _explain_enhanced(enhanced: EnhancedStatusCode, language: str) -> None:
     ):
         row = table.get(number)
         if row is not None:
-            # Their sentences already stand above where the registry has none for the detail.
-            sentence = choose(language, row.english, row.russian) if enhanced.is_registered else ""
-            _row(label, f"{row.name}. {sentence}".rstrip(), language)
+            # IANA's names are English; the sentences already stand above where it has no detail.
+            name = choose(language, f"{row.name}. ", "")
+            sentence = choose(language, row.english, row.russian)
+            _row(label, name + sentence if enhanced.is_registered else row.name, language)
     if enhanced.basic_codes:
         _row("goes with", ", ".join(map(str, enhanced.basic_codes)), language)
     _row("source", enhanced.reference, language)
