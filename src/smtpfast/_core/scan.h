@@ -210,7 +210,8 @@ static inline scan_line scan_one_fast(const uint8_t *data, int64_t start, int64_
                  (length > 10) & (head[9] == ' ') & (head[10] > ' ');
     int takes_one, has_one;
     scan_line line;
-    if (!ordinary || (dotted & !simple)) return scan_one(data, start, end);
+    /* Bitwise: one branch, nearly never taken, where || makes two, one of them a coin's toss. */
+    if ((ordinary ^ 1) | (dotted & (simple ^ 1))) return scan_one(data, start, end);
     line.code = (int32_t)((numbers & 0xFF) * 100 + (numbers >> 8 & 0xFF) * 10 + (numbers >> 16 & 0xFF));
     line.is_last = separator == ' ';
     takes_one = (SCAN_CLASSES >> (numbers & 0xFF)) & (line.code != 220);
