@@ -364,19 +364,19 @@ class SmtpStatusCode(Described, IntEnum):
     )
     ENCRYPTION_NEEDED = (
         523,
-        "RFC 5248; IANA X.7.10",
+        "RFC 5248 2.4; IANA X.7.10",
         "The authentication mechanism needs a stronger privacy layer than the session has.",
         "Для этого механизма аутентификации нужна более надёжная защита канала.",
     )
     ENCRYPTION_REQUIRED_FOR_AUTHENTICATION = (
         524,
-        "RFC 5248; IANA X.7.11",
+        "RFC 5248 2.4; IANA X.7.11",
         "The chosen authentication mechanism works only over an encrypted connection.",
         "Выбранный механизм аутентификации допустим только по шифрованному соединению.",
     )
     USER_ACCOUNT_DISABLED = (
         525,
-        "RFC 5248; IANA X.7.13",
+        "RFC 5248 2.4; IANA X.7.13",
         "The account has been disabled by an administrator; some servers say it of a recipient.",
         "Учётная запись отключена администратором; некоторые серверы говорят так и о получателе.",
     )
