@@ -5,7 +5,11 @@ import sys
 
 from setuptools import Extension, setup
 
-COMPILED_CORE = "src/smtpfast/_core/compiled.pyx"
+CORE = "src/smtpfast/_core"
+EXTENSIONS = {
+    "compiled": ["scan.h", "records.pxd"],
+    "compiled_meaning": ["scan.h", "meaning.h", "records.pxd"],
+}
 
 build = os.environ.get("SMTPFAST_BUILD", "auto")
 if build not in ("auto", "pure", "compiled"):
@@ -18,12 +22,13 @@ if build == "compiled" or (build == "auto" and sys.implementation.name == "cpyth
     extensions = cythonize(
         [
             Extension(
-                "smtpfast._core.compiled",
-                [COMPILED_CORE],
-                include_dirs=["src/smtpfast/_core"],
-                depends=["src/smtpfast/_core/scan.h"],
+                f"smtpfast._core.{name}",
+                [f"{CORE}/{name}.pyx"],
+                include_dirs=[CORE],
+                depends=[f"{CORE}/{file}" for file in depends],
                 extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-g0"],
             )
+            for name, depends in EXTENSIONS.items()
         ],
         build_dir="build/cython",
     )

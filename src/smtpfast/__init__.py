@@ -4,23 +4,36 @@ from ._core import BACKEND, classify, classify_lines, classify_many, describe, f
 from .defects import Defect, find_defects
 from .enhanced import EnhancedStatusCode
 from .errors import ReplySyntaxError, ReplyTooLarge, SmtpFastError
+from .reasons import Diagnosis, Disposition, Reason
+from .records import TYPE_CHECKING
 from .reply import Reply, ReplyLine, ReplyLines
 from .status import Category, Severity, SmtpStatusCode
 from .stream import ReplyParser
+
+if TYPE_CHECKING:
+    from .classifier import Classifier, diagnose, diagnose_lines
+    from .meaning import Diagnoses
+    from .rules import RuleError
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BACKEND",
     "Category",
+    "Classifier",
     "Defect",
+    "Diagnoses",
+    "Diagnosis",
+    "Disposition",
     "EnhancedStatusCode",
+    "Reason",
     "Reply",
     "ReplyLine",
     "ReplyLines",
     "ReplyParser",
     "ReplySyntaxError",
     "ReplyTooLarge",
+    "RuleError",
     "Severity",
     "SmtpFastError",
     "SmtpStatusCode",
@@ -29,7 +42,19 @@ __all__ = [
     "classify_lines",
     "classify_many",
     "describe",
+    "diagnose",
+    "diagnose_lines",
     "find_defects",
     "find_enhanced",
     "lookup",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What needs the rules is loaded when it is first asked for: it takes longer than all else."""
+    if name not in ("Classifier", "Diagnoses", "RuleError", "diagnose", "diagnose_lines"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import classifier
+
+    value = globals()[name] = getattr(classifier, name)
+    return value

@@ -14,7 +14,6 @@ from cpython.number cimport PyNumber_Index
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
-from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memchr, memcpy
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
@@ -24,6 +23,15 @@ from ..reply import Reply, ReplyLine, ReplyLines
 from ..status import MEMBERS, NOT_DEFINED, Category, Severity, describe_unregistered
 from ..octets import octets
 from . import pure
+from .records cimport (
+    PyCFunctionObject,
+    PyMethodDef,
+    PyMethodDescrObject,
+    allocate,
+    decode,
+    put,
+    steal,
+)
 from .pure import MAX_LINE_BYTES, MAX_LINES, MAX_REPLY_BYTES, limit
 
 cdef extern from "scan.h" nogil:
@@ -42,7 +50,6 @@ cdef extern from "scan.h" nogil:
         SCAN_BLOCK
         SCAN_SUBJECTS
     scan_line scan_one(const uint8_t *data, int64_t start, int64_t end)
-    bint scan_is_ascii(const uint8_t *data, int64_t size)
     int32_t scan_find_enhanced(const uint8_t *data, int64_t size)
     void scan_prefer_large_pages(void *memory, int64_t size)
     int64_t scan_lines(
@@ -55,29 +62,7 @@ cdef extern from "scan.h" nogil:
         int64_t rows,
     )
 
-cdef extern from *:
-    """
-    /* An instance of a tuple's subclass that skips __new__; the caller fills it at once. The
-       garbage collector need not know it: what a record holds cannot hold the record. */
-    static inline PyObject *allocate(PyObject *type, Py_ssize_t size) {
-        PyTupleObject *record = PyObject_GC_NewVar(PyTupleObject, (PyTypeObject *)type, size);
-    #if PY_VERSION_HEX >= 0x030E0000
-        if (record != NULL) record->ob_hash = -1; /* not computed yet */
-    #endif
-        return (PyObject *)record;
-    }
-    #define steal(record, index, value) PyTuple_SET_ITEM((record), (index), (value))
-    """
-    object allocate(object type, Py_ssize_t size)
-    void steal(object record, Py_ssize_t index, PyObject *value)
-
 cdef extern from "Python.h":
-    ctypedef struct PyMethodDef:
-        const char *ml_doc
-    ctypedef struct PyCFunctionObject:
-        PyMethodDef *m_ml
-    ctypedef struct PyMethodDescrObject:
-        PyMethodDef *d_method
     ctypedef struct PyGetSetDef:
         const char *doc
     ctypedef struct PyGetSetDescrObject:
@@ -89,7 +74,6 @@ cdef extern from "Python.h":
     bint PyUnicode_CheckExact(object)
     bint PyUnicode_IS_COMPACT_ASCII(object)
     void *PyUnicode_DATA(object)
-    object PyUnicode_New(Py_ssize_t, Py_UCS4)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
 
 
@@ -174,11 +158,6 @@ cdef adopt_documentation():
 
 # --- One line -------------------------------------------------------------------------------
 
-cdef inline object put(object record, Py_ssize_t index, object value):
-    Py_INCREF(value)
-    PyTuple_SET_ITEM(record, index, value)
-
-
 cdef inline object enhanced_of(int packed):
     cdef int class_ = packed // 1000000, subject = packed // 1000 % 1000, detail = packed % 1000
     cdef PyObject *known
@@ -193,15 +172,6 @@ cdef inline object enhanced_of(int packed):
     put(record, 1, <object>codes[subject + 1])
     put(record, 2, <object>codes[detail + 1])
     return record
-
-
-cdef inline object decode(const uint8_t *data, Py_ssize_t size):
-    """As UTF-8 with surrogateescape; ASCII, which nearly all texts are, without asking a codec."""
-    if size < 2 or not scan_is_ascii(data, size):  # CPython keeps the shortest itself
-        return PyUnicode_DecodeUTF8(<const char *>data, size, "surrogateescape")
-    text = PyUnicode_New(size, 127)
-    memcpy(PyUnicode_DATA(text), data, size)
-    return text
 
 
 cdef inline object reply_line(const uint8_t *data, Py_ssize_t start, Py_ssize_t end):

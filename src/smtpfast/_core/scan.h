@@ -286,7 +286,7 @@ static inline int scan_block(const uint8_t *block, int32_t size, int32_t *line_e
 /* Parse the lines of data[0:size] into the columns, until its end or until no more rows are sure
    to fit. `*scanned` is how far LFs have been looked for, `*start` where the next line begins;
    both are 0 at first. Returns the number of rows filled so far; done when *scanned == size. */
-static int64_t scan_lines(const uint8_t *data, int64_t size, int64_t *scanned, int64_t *start,
+static inline int64_t scan_lines(const uint8_t *data, int64_t size, int64_t *scanned, int64_t *start,
                           const scan_columns *columns, int64_t row, int64_t rows) {
     int32_t line_ends[SCAN_BLOCK + 1];
     int64_t line_start = *start;

@@ -11,7 +11,9 @@ from functools import partial
 from .. import BACKEND, __version__
 from ..records import TYPE_CHECKING
 from ..status import LANGUAGES
-from . import classify, codes, explain
+from . import classify, codes, explain, rules
+from .inputs import InputError
+from .terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +24,8 @@ _PIPE_CLOSED = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status: 0 done, 1 an input could not be read or the
-    output not be written, 2 wrong usage."""
+    """Run the command; the exit status: 0 done, 1 an input could not be used or the
+    output not be written, or a test of rules has failed, 2 wrong usage."""
     if sys.stdout is None:
         print("smtpfast: standard output is closed", file=sys.stderr)
         return 1
@@ -32,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        options = _parser().parse_args(argv)
-        status: int = options.run(options)
+        options = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
+        status = _run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         _close_output()
@@ -47,6 +49,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+def _run(options: argparse.Namespace) -> int:
+    try:
+        status: int = options.run(options)
+    except InputError as error:
+        print(f"smtpfast {options.command}: {harmless(str(error))}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """The arguments, with "rules test" as the one name under which argparse knows it."""
+    is_test = list(argv[:2]) == ["rules", "test"]
+    return ["rules test", *argv[2:]] if is_test else list(argv)
+
+
 def _close_output() -> None:
     """Nothing may be written at exit either."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -58,12 +75,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     core = f"{BACKEND} core, {platform.python_implementation()} {platform.python_version()}"
     parser.add_argument("--version", action="version", version=f"smtpfast {__version__} ({core})")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add = partial(commands.add_parser, allow_abbrev=False)
 
     command = add("explain", help="say what a reply or its codes mean")
     command.add_argument("words", nargs="+", metavar="CODE", help="550, 5.1.1, 550 5.1.1, a reply")
     command.add_argument("--language", choices=LANGUAGES, default="en")
+    _take_rules(command)
     command.set_defaults(run=explain.run)
 
     command = add("codes", help="list all codes with their meaning")
@@ -77,5 +95,32 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--defects", action="store_true", help="also say where a line departs from the RFCs"
     )
+    _take_rules(command)
     command.set_defaults(run=classify.run)
+
+    command = add("rules", help="list the rules in the order in which they decide, or show one")
+    command.add_argument("id", nargs="?", metavar="ID", help="the rule to show, with all it says")
+    command.add_argument("--json", action="store_true", help="one JSON object a rule")
+    _take_rules(command)
+    command.set_defaults(run=rules.run)
+
+    command = add("rules test", help="say how right the rules are on labelled replies")
+    command.add_argument(
+        "file",
+        nargs="+",
+        metavar="FILE",
+        help="JSON Lines, or a reason, a tab and a reply a line; -: stdin",
+    )
+    _take_rules(command)
+    command.set_defaults(run=rules.run_test)
     return parser
+
+
+def _take_rules(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--rules",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="rules of your own (TOML), which decide before the others; may be repeated",
+    )

@@ -7,13 +7,13 @@ import sys
 from base64 import b64encode
 from collections import Counter
 from contextlib import closing
-from errno import EBADF
-from pathlib import Path
 
 from .. import classify, find_defects
 from ..defects import is_utf8
+from ..reasons import Reason
 from ..records import TYPE_CHECKING
 from ..status import Severity
+from .inputs import InputError, classifier_of, open_input
 from .terminal import coloured, harmless, wants_colour
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from ..defects import Defect
+    from ..reasons import Diagnosis
     from ..reply import ReplyLine
 
 _CHUNK_BYTES = 1 << 16
@@ -36,55 +37,31 @@ _SEVERITIES = {
     Severity.UNDEFINED: "undefined",
 }
 _MALFORMED = "malformed"
+# As wide as the longest reason is, so that much of the text can be seen.
+_MEANING_WIDTH = max(map(len, Reason))
 
 
 def run(options: Namespace) -> int:
     """Print all lines of `options.file`, and on standard error how many there were of each kind."""
+    diagnose = classifier_of(options.rules).diagnose
     show = _json_row if options.json else _text_row(wants_colour())
     counts: Counter[str] = Counter()
-    try:
-        source = _open(options.file)
-    except OSError as error:
-        return _unreadable(options.file, error)
-    with closing(source):
-        try:
-            for number, raw in enumerate(_lines(source), 1):
-                line = classify(raw)
-                counts[_kind(line)] += 1
-                print(show(number, line, _defects(raw) if options.defects else None))
-                if len(raw) > _LONGEST_LINE and not raw.endswith(b"\n"):
-                    print(
-                        f"smtpfast classify: line {number} is longer than {_LONGEST_LINE} bytes:"
-                        " the rest of it is left out",
-                        file=sys.stderr,
-                    )
-        except _ReadError as error:
-            return _unreadable(options.file, error.cause)
+    with closing(open_input(options.file)) as source:
+        for number, raw in enumerate(_lines(source), 1):
+            line = classify(raw)
+            counts[_kind(line)] += 1
+            print(show(number, line, diagnose(line), _defects(raw) if options.defects else None))
+            if len(raw) > _LONGEST_LINE and not raw.endswith(b"\n"):
+                print(
+                    f"smtpfast classify: line {number} is longer than {_LONGEST_LINE} bytes:"
+                    " the rest of it is left out",
+                    file=sys.stderr,
+                )
     kinds = [*_SEVERITIES.values(), _MALFORMED]
     totals = ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
     sys.stdout.flush()
     print(f"{counts.total()} lines: {totals}" if totals else "no lines", file=sys.stderr)
     return 0
-
-
-class _ReadError(Exception):
-    """Reading has failed: by its own name, for writing may raise OSError just as well."""
-
-    def __init__(self, cause: OSError) -> None:
-        self.cause = cause
-
-
-def _open(name: str) -> BinaryIO:
-    if name != "-":
-        return Path(name).open("rb")
-    if sys.stdin is None:
-        raise OSError(EBADF, "standard input is closed")
-    return sys.stdin.buffer
-
-
-def _unreadable(name: str, error: OSError) -> int:
-    print(f"smtpfast classify: {harmless(name)}: {error.strerror}", file=sys.stderr)
-    return 1
 
 
 def _lines(source: BinaryIO) -> Iterator[bytes]:
@@ -113,7 +90,8 @@ def _read(source: BinaryIO) -> bytes:
     try:
         chunk: bytes = source.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]
     except OSError as error:
-        raise _ReadError(error) from error
+        # Not as OSError, which writing may raise just as well.
+        raise InputError.of(source.name, error) from None
     return chunk
 
 
@@ -127,21 +105,16 @@ def _kind(line: ReplyLine) -> str:
 
 
 def _text_row(is_coloured: bool) -> Callable[..., str]:
-    def row(_: int, line: ReplyLine, defects: tuple[Defect, ...] | None) -> str:
-        if line.code < 0:
-            kind, code, meaning = _MALFORMED, "---", ""
-        else:
-            kind, code = _kind(line), f"{line.code:03}{'' if line.is_last else '-'}"
-            meaning = line.status.name.capitalize().replace("_", " ") if line.status else ""
-        # X.0.0 says no more than the first digit.
-        if line.enhanced is not None and line.enhanced[1:] != (0, 0):
-            meaning = line.enhanced.name or meaning
-        kind = f"{kind:9}"
+    def row(
+        _: int, line: ReplyLine, diagnosis: Diagnosis, defects: tuple[Defect, ...] | None
+    ) -> str:
+        code = "---" if line.code < 0 else f"{line.code:03}{'' if line.is_last else '-'}"
+        kind = f"{_kind(line):9}"
         columns = [
             f"{code:4}",
             f"{'' if line.enhanced is None else str(line.enhanced):9}",
             coloured(kind, line.severity) if is_coloured else kind,
-            f"{meaning[:40]:40}",
+            f"{_meaning(line, diagnosis):{_MEANING_WIDTH}}",
             harmless(line.text),
         ]
         if defects:
@@ -151,7 +124,21 @@ def _text_row(is_coloured: bool) -> Callable[..., str]:
     return row
 
 
-def _json_row(number: int, line: ReplyLine, defects: tuple[Defect, ...] | None) -> str:
+def _meaning(line: ReplyLine, diagnosis: Diagnosis) -> str:
+    """The reason of a failure; of what is none, where it says no more than the first digit, that
+    of the codes."""
+    if diagnosis.reason not in (Reason.ACCEPTED, Reason.INTERMEDIATE):
+        return diagnosis.reason
+    meaning = line.status.name.capitalize().replace("_", " ") if line.status else ""
+    # X.0.0 says no more than the first digit either.
+    if line.enhanced is not None and line.enhanced[1:] != (0, 0):
+        meaning = line.enhanced.name or meaning
+    return meaning[:_MEANING_WIDTH]
+
+
+def _json_row(
+    number: int, line: ReplyLine, diagnosis: Diagnosis, defects: tuple[Defect, ...] | None
+) -> str:
     row = {
         "line": number,
         "code": line.code,
@@ -161,12 +148,15 @@ def _json_row(number: int, line: ReplyLine, defects: tuple[Defect, ...] | None) 
         "severity": line.severity.name.lower(),
         "category": line.category.name.lower(),
         "text": line.text,
+        **diagnosis._asdict(),
     }
     text = line.text.encode("utf-8", "surrogateescape")
     if not is_utf8(text):
         # JSON has no way to write such bytes: the text gets U+FFFD for them, and they come apart.
         row["text"] = text.decode("utf-8", "replace")
         row["text_base64"] = b64encode(text).decode()
+        evidence = diagnosis.evidence.encode("utf-8", "surrogateescape")
+        row["evidence"] = evidence.decode("utf-8", "replace")
     if defects is not None:
         row["defects"] = defects
     return json.dumps(row)

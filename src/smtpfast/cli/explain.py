@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 
 from .. import EnhancedStatusCode, classify, describe, find_enhanced
+from ..octets import octets
 from ..records import TYPE_CHECKING
 from ..registry import CLASSES, SUBJECTS
 from ..status import MEMBERS, Category, Severity, choose
+from .inputs import classifier_of
 from .terminal import harmless
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from ..reasons import Diagnosis
 
 _LABELS = {
     "severity": "исход",
@@ -20,16 +24,28 @@ _LABELS = {
     "subject": "область",
     "goes with": "с кодами",
     "source": "источник",
+    "disposition": "что делать",
+    "advice": "совет",
+    "retry after": "подождать",
+    "block list": "блок-лист",
+    "provider": "провайдер",
+    "rule": "правило",
+    "evidence": "основание",
 }
 
 
 def run(options: Namespace) -> int:
-    """Print what is known of the codes in `options.words`."""
+    """Print what is known of the codes in `options.words`, and what a reply there means."""
+    # Not above, for it reads how rules are written.
+    from .._core.pure_meaning import inner_reply
+
     words = " ".join(options.words)
     line = classify(words)
     enhanced = line.enhanced or find_enhanced(line.text)
-    if line.code >= 0:
-        _explain_code(line.code, options.language)
+    # A log has words of its own in front of the reply.
+    code = line.code if line.code >= 0 else inner_reply(octets(line.text))[0]
+    if code >= 0:
+        _explain_code(code, options.language)
     elif enhanced is None:
         print(
             f"smtpfast explain: neither a reply code nor an enhanced status code:"
@@ -39,20 +55,23 @@ def run(options: Namespace) -> int:
         )
         return 2
     if enhanced is not None:
-        if line.code >= 0:
+        if code >= 0:
             print()
         _explain_enhanced(enhanced, options.language)
-        if line.code >= 0 and enhanced.class_ != line.code // 100:
+        if code >= 0 and enhanced.class_ != code // 100:
             print()
             print(
                 choose(
                     options.language,
-                    f"{line.code} and {enhanced} contradict each other: the class of an enhanced"
+                    f"{code} and {enhanced} contradict each other: the class of an enhanced"
                     " code must be the first digit of the reply code (RFC 2034 section 4).",
-                    f"{line.code} и {enhanced} противоречат друг другу: класс расширенного кода"
+                    f"{code} и {enhanced} противоречат друг другу: класс расширенного кода"
                     " должен совпадать с первой цифрой кода ответа (RFC 2034, раздел 4).",
                 )
             )
+    if code >= 0:
+        print()
+        _explain_meaning(classifier_of(options.rules).diagnose(words), options.language)
     return 0
 
 
@@ -85,5 +104,24 @@ def _explain_enhanced(enhanced: EnhancedStatusCode, language: str) -> None:
     _row("source", enhanced.reference, language)
 
 
+def _explain_meaning(found: Diagnosis, language: str) -> None:
+    print(found.reason)
+    print(f"  {found.reason.describe(language)}")
+    what_to_do = f"{found.disposition}: {found.disposition.describe(language)}"
+    _row("disposition", what_to_do, language)
+    _row("advice", found.reason.advise(language), language)
+    if found.retry_after is not None:
+        seconds = choose(language, "seconds", "с")
+        _row("retry after", f"{found.retry_after} {seconds}", language)
+    for label, value in (
+        ("block list", found.blocklist),
+        ("provider", found.provider),
+        ("rule", found.rule),
+        ("evidence", found.evidence),
+    ):
+        if value:
+            _row(label, harmless(value), language)
+
+
 def _row(label: str, value: str, language: str) -> None:
-    print(f"  {choose(language, label, _LABELS[label]):10} {value}")
+    print(f"  {choose(language, label, _LABELS[label]):11} {value}")

@@ -1,0 +1,62 @@
+"""What the commands read: files, standard input, and a user's own rules."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from errno import EBADF
+from pathlib import Path
+
+from ..errors import SmtpFastError
+from ..records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import BinaryIO
+
+    from ..classifier import Classifier
+
+
+class InputError(Exception):
+    """An input cannot be used: the text says which, where and why."""
+
+    @classmethod
+    def of(cls, name: str, error: OSError) -> InputError:
+        """An input that the system does not give."""
+        return cls(f"{name}: {error.strerror}")
+
+
+def open_input(name: str) -> BinaryIO:
+    """A file, or standard input for "-"."""
+    try:
+        if name != "-":
+            return Path(name).open("rb")
+        if sys.stdin is None:
+            raise OSError(EBADF, "standard input is closed")
+    except OSError as error:
+        raise InputError.of(name, error) from None
+    return sys.stdin.buffer
+
+
+def read_input(name: str) -> bytes:
+    """All bytes of a file, or of standard input for "-"."""
+    with closing(open_input(name)) as source:
+        try:
+            return source.read()
+        except OSError as error:
+            raise InputError.of(name, error) from None
+
+
+def classifier_of(files: Sequence[str]) -> Classifier:
+    """The classifier of the default rules, behind those of `files`."""
+    # Not above, for reading the rules takes longer than many a command.
+    from ..classifier import Classifier
+
+    if not files:
+        return Classifier.default()
+    try:
+        return Classifier.from_toml(*files)
+    except SmtpFastError as error:
+        raise InputError(str(error)) from None
+    except OSError as error:
+        raise InputError.of(str(error.filename), error) from None

@@ -1,0 +1,230 @@
+"""Phrases: how they are written, and all of them in one trie for both cores."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+
+from ..records import TYPE_CHECKING, NamedTuple
+from .words import WORD, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Final
+
+# `*` stands for so many words at most.
+MAX_GAP: Final = 3
+# More ways to read one phrase than this is a mistake of its author.
+MAX_WAYS: Final = 512
+MAX_WORDS: Final = 16
+MAX_GAPS: Final = 3
+
+GAP: Final = "*"
+_TOKEN: Final = re.compile(rf"\((?P<ways>[^()]*)\)|[()|]|\*|#[a-z]*|{WORD.pattern}")
+
+# A sequence of words, "#" classes and gaps.
+Way = tuple[str, ...]
+# A phrase is a sequence of alternatives.
+Phrase = tuple[tuple[Way, ...], ...]
+
+_GAP_PART: Final = ((GAP,),)
+
+
+class PhraseError(ValueError):
+    """A phrase that cannot be read; the message says which and why."""
+
+
+def parse_phrase(written: str) -> Phrase:
+    """The alternatives of a phrase, in order; each is one or more ways of zero or more words."""
+    phrase: list[tuple[Way, ...]] = []
+    for token in _TOKEN.finditer(written):
+        if token["ways"] is not None:
+            phrase.append(tuple(_way(way, written) for way in token["ways"].split("|")))
+        elif token[0] in "()|":
+            raise PhraseError(f"{written!r}: a parenthesis or | that does not fit")
+        else:
+            phrase.append(((_key(token[0]),),))
+    if not phrase:
+        raise PhraseError(f"{written!r}: no word in it")
+    ways = 1
+    for part in phrase:
+        ways *= len(part)
+    if ways > MAX_WAYS:
+        raise PhraseError(f"{written!r}: {ways} ways to read it, at most {MAX_WAYS} are allowed")
+    needed = [part for part in phrase if () not in part]
+    if needed[:1] in ([], [_GAP_PART]) or needed[-1] == _GAP_PART:
+        raise PhraseError(f"{written!r}: it needs a word at each end, and on both sides of a *")
+    if phrase.count(_GAP_PART) > MAX_GAPS:
+        raise PhraseError(f"{written!r}: more than {MAX_GAPS} times *")
+    if sum(max(map(len, part)) for part in phrase) > MAX_WORDS:
+        raise PhraseError(f"{written!r}: longer than {MAX_WORDS} words")
+    return tuple(phrase)
+
+
+def _way(written: str, phrase: str) -> Way:
+    words = tuple(_key(token[0]) for token in _TOKEN.finditer(written))
+    if GAP in words:
+        raise PhraseError(f"{phrase!r}: * inside a parenthesis")
+    return words
+
+
+def _key(token: str) -> str:
+    return token if token[0] in "*#" else fold(token)
+
+
+class Phrases:
+    """All phrases of a rule set in one automaton of words, which both cores follow.
+
+    A node is a number; the first five are where the words of sentences, names and URLs begin, and
+    those of sentences once more for what is seldom asked: hints, and conditions of other rules.
+    edges: for each node, the next one by a word, or by "#", "#min" … for a number. gaps: for each
+    node, the next one behind a gap; 0 for none. groups: for each node, the groups of the phrases
+    that end there.
+    """
+
+    PLAIN: Final = 0
+    HOSTS: Final = 1
+    URLS: Final = 2
+    HINTS: Final = 3
+    CONDITIONS: Final = 4
+    ROOTS: Final = 5
+
+    def __init__(
+        self, edges: list[dict[str, int]], gaps: list[int], groups: list[list[int]]
+    ) -> None:
+        self.edges = edges
+        self.gaps = gaps
+        self.groups = groups
+
+    @classmethod
+    def of(cls, groups: Iterable[Group]) -> Phrases:
+        """The automaton of these groups, which are numbered in this order."""
+        steps = _Steps()
+        starts: list[set[int]] = [set() for _ in range(cls.ROOTS)]
+        for number, group in enumerate(groups):
+            for root, phrases in enumerate(group):
+                starts[root].update([steps.add(phrase, number) for phrase in phrases])
+        return cls(*_minimal(*steps.determine(starts)))
+
+
+class Group(NamedTuple):
+    """Phrases that count as one, by the roots of `Phrases`."""
+
+    plain: tuple[Phrase, ...]
+    hosts: tuple[Phrase, ...]
+    urls: tuple[Phrase, ...]
+    hints: tuple[Phrase, ...]
+    conditions: tuple[Phrase, ...]
+
+
+class _Steps:
+    """The phrases as a nondeterministic automaton: a state stands before a word of a phrase."""
+
+    def __init__(self) -> None:
+        self._edges: list[list[tuple[str, int]]] = []
+        self._skips: list[int] = []  # the state that is reached without a word; 0 for none
+        self._group: list[int] = []  # -1 where no phrase ends
+        self._state()  # number 0 stays unused
+
+    def _state(self) -> int:
+        self._edges.append([])
+        self._skips.append(0)
+        self._group.append(-1)
+        return len(self._edges) - 1
+
+    def add(self, phrase: Phrase, group: int) -> int:
+        """The state in which `phrase` begins."""
+        start = here = self._state()
+        for ways in phrase:
+            behind = self._state()
+            for way in ways:
+                if not way:
+                    self._skips[here] = behind
+                    continue
+                at = here
+                for word in way[:-1]:
+                    between = self._state()
+                    self._edges[at].append((word, between))
+                    at = between
+                self._edges[at].append((way[-1], behind))
+            here = behind
+        self._group[here] = group
+        return start
+
+    def determine(
+        self, starts: Iterable[Iterable[int]]
+    ) -> tuple[list[dict[str, int]], list[int], list[list[int]]]:
+        """The deterministic automaton: its nodes are sets of states."""
+        numbers: dict[object, int] = {}
+        members: list[frozenset[int]] = []
+        edges: list[dict[str, int]] = []
+        gaps: list[int] = []
+        groups: list[list[int]] = []
+
+        def node(states: Iterable[int], name: object = None) -> int:
+            closed = set()
+            for state in states:
+                while state:
+                    closed.add(state)
+                    state = self._skips[state]
+            key = frozenset(closed) if name is None else name
+            if key not in numbers:
+                numbers[key] = len(members)
+                members.append(frozenset(closed))
+            return numbers[key]
+
+        for root, states in enumerate(starts):
+            node(states, root)
+        for number in count():
+            if number == len(members):
+                return edges, gaps, groups
+            followers: dict[str, list[int]] = {}
+            for state in members[number]:
+                for word, follower in self._edges[state]:
+                    followers.setdefault(word, []).append(follower)
+            behind_gap = followers.pop(GAP, None)
+            edges.append({word: node(followers[word]) for word in sorted(followers)})
+            gaps.append(node(behind_gap) if behind_gap else 0)
+            ends = {self._group[state] for state in members[number]} - {-1}
+            groups.append(sorted(ends))
+        raise AssertionError
+
+
+def _minimal(
+    edges: list[dict[str, int]], gaps: list[int], groups: list[list[int]]
+) -> tuple[list[dict[str, int]], list[int], list[list[int]]]:
+    """The same automaton with nodes that cannot be told apart made one; the first three stay."""
+    same: dict[object, int] = {}
+    new = dict.fromkeys(range(len(edges)), 0)
+    kept: list[int] = []
+    for node in _leaves_first(edges, gaps):
+        followers = tuple([(word, new[follower]) for word, follower in edges[node].items()])
+        key = (followers, new[gaps[node]] if gaps[node] else 0, tuple(groups[node]))
+        new[node] = same.setdefault(key if node >= Phrases.ROOTS else node, len(kept) + Phrases.ROOTS)
+        if node < Phrases.ROOTS:
+            new[node] = node
+        elif new[node] == len(kept) + Phrases.ROOTS:
+            kept.append(node)
+    order = [*range(Phrases.ROOTS), *kept]
+    return (
+        [{word: new[follower] for word, follower in edges[node].items()} for node in order],
+        [new[gaps[node]] if gaps[node] else 0 for node in order],
+        [groups[node] for node in order],
+    )
+
+
+def _leaves_first(edges: list[dict[str, int]], gaps: list[int]) -> Iterator[int]:
+    """All nodes, each behind those that follow it; phrases make no circles."""
+    seen = [False] * len(edges)
+    for root in range(Phrases.ROOTS):
+        waiting = [(root, False)]
+        while waiting:
+            node, are_followers_done = waiting.pop()
+            if are_followers_done:
+                yield node
+            elif not seen[node]:
+                seen[node] = True
+                waiting.append((node, True))
+                waiting += [(follower, False) for follower in edges[node].values()]
+                if gaps[node]:
+                    waiting.append((gaps[node], False))

@@ -1,0 +1,128 @@
+"""What phrases are looked for in: the words of a reply's text, without names and addresses.
+
+The text is read as UTF-8; a byte that is none counts as the Latin-1 letter that it would be. Words
+are compared without case and accents. What belongs to an address is never seen, what belongs to a
+host name, a URL or another dotted word is kept apart.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from ..records import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
+
+# No more of a text is read: as much as one line of `ReplyParser`, many times what servers send.
+MAX_TEXT_BYTES: Final = 16_384
+# RFC 5321 section 4.5.3.1: 64 octets of local part, 255 of domain; what is longer is no address.
+_MAX_ADDRESS_PART: Final = 255
+
+# Letters of alphabets (U+07FF is the last of two bytes in UTF-8), with the surrogates that stand
+# for stray bytes; signs that are a word each (kana, Han, Hangul); all else separates.
+_LETTER: Final = r"0-9A-Za-z\u00c0-\u1fff\udcc0-\udcff"
+_SIGN: Final = r"[\u3040-\ud7ff]"
+WORD: Final = re.compile(rf"[{_LETTER}]+|{_SIGN}")
+_SPACE: Final = r"\x00-\x20\x7f"
+_RUN: Final = rf"[{_LETTER}!#$%&*+./=?@\\^_|~-]"
+_INNER_DOT: Final = re.compile(rf"[{_LETTER}]\.[{_LETTER}]")
+_SENTENCE_END: Final = re.compile(rf"[.!?;][{_SPACE}]|[\u3002\uff01\uff1b\uff1f]")
+_PIECE: Final = re.compile(
+    rf"<[^<>@]{{0,{_MAX_ADDRESS_PART}}}@[^<>]{{0,{_MAX_ADDRESS_PART}}}>"
+    rf"|(?P<url>{_RUN}*+://[^{_SPACE}<>\"]*)"
+    rf"|(?P<run>{_RUN}+)"
+    rf"|(?P<sign>{_SIGN})"
+)
+_SUFFIXED_NUMBER: Final = re.compile(r"[0-9]+([a-z]+)")
+
+
+class Word(NamedTuple):
+    """A word of a text: `key` as rules know it, and where it stands in the text.
+
+    An empty key stands for what no phrase may cross: the end of a sentence or of a name.
+    """
+
+    key: str
+    start: int
+    end: int
+
+
+BOUNDARY: Final = Word("", 0, 0)
+
+
+def _fold_table() -> dict[int, str]:
+    """Every letter of at most two bytes without case and accents, in as many bytes at most."""
+    table = {code: chr(code + 32) for code in range(ord("A"), ord("Z") + 1)}
+    plain = {"æ": "ae", "ð": "d", "ø": "o", "þ": "th", "đ": "d", "ħ": "h", "ı": "i", "ł": "l"}
+    plain |= {"œ": "oe", "ŧ": "t", "ŋ": "n"}
+    for code in range(0xC0, 0x800):
+        letter = chr(code).casefold()
+        letter = plain.get(letter) or "".join(
+            part
+            for part in unicodedata.normalize("NFD", letter)
+            if not unicodedata.combining(part)
+        )
+        if letter and letter != chr(code) and len(letter.encode()) <= 2:
+            table[code] = letter
+    for byte in range(0xC0, 0x100):
+        table[0xDC00 + byte] = table.get(byte, chr(byte))
+    return table
+
+
+FOLD: Final = _fold_table()
+
+
+def fold(word: str) -> str:
+    """`word` without case and accents."""
+    return word.translate(FOLD)
+
+
+def number_class(key: str) -> str:
+    """`#` for a number, `#min` for one with letters behind it ("5min"), "" for another word."""
+    if key.isdecimal() and key.isascii():
+        return "#"
+    match = _SUFFIXED_NUMBER.fullmatch(key)
+    return f"#{match[1]}" if match else ""
+
+
+class Words(NamedTuple):
+    """The words of a text, in order, with boundaries between them.
+
+    plain: of sentences. hosts: of host names and other dotted words. urls: of URLs.
+    """
+
+    plain: list[Word]
+    hosts: list[Word]
+    urls: list[Word]
+
+
+def words_of(text: str, code: int = -1) -> Words:
+    """The words of a text that is decoded with surrogateescape.
+
+    Numbers that repeat the reply code `code` do not count: a log has joined lines there.
+    """
+    words = Words([], [], [])
+    seen_to = 0
+    for piece in _PIECE.finditer(text):
+        run = piece["run"] or piece["sign"]
+        if piece["url"] or (run and "@" not in run and _INNER_DOT.search(run)):
+            names = words.urls if "/" in piece[0] else words.hosts
+            names += _keyed(text, piece)
+            names.append(BOUNDARY)
+        elif run and "@" not in run:
+            for word in _keyed(text, piece):
+                if word.key == str(code):
+                    continue
+                if _SENTENCE_END.search(text, seen_to, word.start):
+                    words.plain.append(BOUNDARY)
+                words.plain.append(word)
+                seen_to = word.end
+    return words
+
+
+def _keyed(text: str, piece: re.Match[str]) -> Iterator[Word]:
+    for match in WORD.finditer(text, *piece.span()):
+        yield Word(fold(match[0]), *match.span())
