@@ -755,4 +755,5 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "stream": stream_cases,
     "buffers": buffers_cases,
     "import": import_cases,
+    "meaning": lambda: import_module("meaning").meaning_cases(),
 }

@@ -57,6 +57,10 @@ LINE = "classify, bytes"
 REPLY = "feed, one reply of two lines"
 MANY = "feed, 10,000 of these replies at once, a reply"
 BUFFER = "classify_lines, 100 MB of mixed replies"
+MEANING = "diagnose, mixed replies"
+COLUMNS = "diagnose_lines, 100 MB, mixed replies"
+FAILURES = "diagnose_lines, 100 MB, failures alone"
+PHRASES = "diagnose_lines, 2 MB of the words of these phrases"
 IMPORT = "a new interpreter that imports"
 IMPORT_LIMIT = 15  # milliseconds
 
@@ -78,6 +82,15 @@ TARGETS = [
     Target(MANY, "compiled", "alone and kept, compiled", at_most=1),
     Target(BUFFER, "compiled", 'count(b"\\n")', faster=1.3),
     Target(LINE, "pure", "smtplib", at_most=2),
+    Target(MEANING, "compiled, a ReplyLine", "the rules as re patterns", faster=20),
+    Target(MEANING, "compiled, a ReplyLine", "classify", at_most=3),
+    Target(MEANING, "compiled, bytes", "classify", at_most=3),
+    *(
+        Target(case, "compiled", rival, faster=times)
+        for case in (COLUMNS, FAILURES)
+        for rival, times in (("hyperscan, all literals", 1), ('count(b"\\n")', 0.25))
+    ),
+    Target(PHRASES, "5,000 phrases", "50 phrases", at_most=1.5),
 ]
 
 
@@ -209,6 +222,7 @@ def circumstances() -> dict[str, str]:
         "cython installed": version_of("cython"),
         "aiosmtplib": version_of("aiosmtplib"),
         "aspose.email": version_of("aspose.email-for-python-via-net"),
+        "hyperscan": version_of("hyperscan"),
     }
 
 
@@ -236,6 +250,7 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=1.0, help="for each way of a case (default: %(default)s)"
     )
+    parser.add_argument("--group", choices=GROUPS, action="append", help="these cases alone")
     arguments = parser.parse_args()
     facts = circumstances()
     for name, fact in facts.items():
@@ -243,8 +258,8 @@ def main() -> None:
     for note in absent:
         print(note)
     figures: list[Figure] = []
-    for make_cases in GROUPS.values():
-        for case in make_cases():
+    for group in arguments.group or GROUPS:
+        for case in GROUPS[group]():
             if case.ways:
                 print(f"measuring: {case.name}", file=sys.stderr)
                 figures += measure(case, arguments.seconds * len(case.ways))
@@ -254,7 +269,7 @@ def main() -> None:
         for target in TARGETS
         if {(target.case, target.ours), (target.case, target.rival)} <= measured
     ]
-    for core in CORES:
+    for core in CORES if IMPORT in {figure.case for figure in figures} else ():
         rows += compare_import(core, figures)
     print("\nThe least of all rounds, and the median in brackets.\n")
     head = ["what", "ours", "rival", "ratio", "target", "reached"]

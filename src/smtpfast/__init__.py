@@ -4,7 +4,6 @@ from ._core import BACKEND, classify, classify_lines, classify_many, describe, f
 from .defects import Defect, find_defects
 from .enhanced import EnhancedStatusCode
 from .errors import ReplySyntaxError, ReplyTooLarge, SmtpFastError
-from .reasons import Diagnosis, Disposition, Reason
 from .records import TYPE_CHECKING
 from .reply import Reply, ReplyLine, ReplyLines
 from .status import Category, Severity, SmtpStatusCode
@@ -13,6 +12,7 @@ from .stream import ReplyParser
 if TYPE_CHECKING:
     from .classifier import Classifier, diagnose, diagnose_lines
     from .meaning import Diagnoses
+    from .reasons import Diagnosis, Disposition, Reason
     from .rules import RuleError
 
 __version__ = "0.1.0"
@@ -51,10 +51,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """What needs the rules is loaded when it is first asked for: it takes longer than all else."""
-    if name not in ("Classifier", "Diagnoses", "RuleError", "diagnose", "diagnose_lines"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import classifier
+    """What says what replies mean is loaded when it is first asked for: it takes its time."""
+    if name in ("Diagnosis", "Disposition", "Reason"):
+        from . import reasons
 
-    value = globals()[name] = getattr(classifier, name)
+        value = getattr(reasons, name)
+    elif name in ("Classifier", "Diagnoses", "RuleError", "diagnose", "diagnose_lines"):
+        from . import classifier
+
+        value = getattr(classifier, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 from ._core.meaning import RuleMatcher
 from .meaning import Diagnoses
@@ -32,7 +31,7 @@ class Classifier(RuleMatcher):
         A rule with the id of a default one replaces it. A rule that is no good is a `RuleError`
         with its file, itself and what is wrong; an unreadable file an `OSError`.
         """
-        return cls(ruleset_from(map(Path, paths), with_defaults=with_defaults))
+        return cls(ruleset_from(paths, with_defaults=with_defaults))
 
     @staticmethod
     def default() -> Classifier:
@@ -54,4 +53,11 @@ def default_classifier() -> Classifier:
 diagnose = default_classifier().diagnose
 diagnose_lines = default_classifier().diagnose_lines
 
-__all__ = ["Classifier", "Diagnoses", "RuleError", "default_classifier", "diagnose", "diagnose_lines"]
+__all__ = [
+    "Classifier",
+    "Diagnoses",
+    "RuleError",
+    "default_classifier",
+    "diagnose",
+    "diagnose_lines",
+]

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
         """What a column of diagnoses asks of the classifier that made it."""
 
         @property
-        def ruleset(self) -> Ruleset: ...
-        def diagnose(self, reply: ReplyLine, /) -> Diagnosis: ...
+        def ruleset(self) -> Ruleset:  # noqa: D102
+            ...
+
+        def diagnose(self, reply: ReplyLine, /) -> Diagnosis:  # noqa: D102
+            ...
 
 
 class Diagnoses(Sequence[Diagnosis]):

@@ -24,7 +24,6 @@ from libc.stdint cimport (
 )
 
 from ..meaning import Diagnoses
-from ..octets import octets
 from ..reasons import Diagnosis, Disposition, Reason
 from ..reply import ReplyLine, ReplyLines
 from ..rules import COMMANDS, HINT_LEVEL
@@ -103,6 +102,8 @@ cdef extern from "meaning.h" nogil:
         const uint64_t *hashes, const uint32_t *order, int32_t count, uint32_t shift_mask,
         uint16_t *shifts, uint32_t mask, uint8_t *is_taken, uint32_t *places,
     )
+    void meaning_put_edge(meaning_node *node, uint32_t index, uint32_t word, uint32_t follower)
+    void meaning_put_end(int32_t *ends, uint32_t index, int32_t end)
     int64_t meaning_inner_reply(const uint8_t *text, int64_t size)
     void *meaning_swap(void **place, void *value)
     ctypedef struct meaning_lines:
@@ -139,6 +140,8 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     PyObject *PyTuple_GET_ITEM(object, Py_ssize_t)
     long PyLong_AsLong(object)
+    const char *PyUnicode_AsUTF8AndSize(PyObject *, Py_ssize_t *)
+    void PyErr_Clear()
 
 cdef enum:
     ROW_BYTES = 2 * 8 + 4 * 4 + 2
@@ -178,131 +181,125 @@ cdef class RuleMatcher:
         self._kept.append(data)
         return PyBytes_AS_STRING(data)
 
-    cdef dict keep_words(self, phrases):
-        """The words of all phrases in their table; answers with their numbers."""
-        cdef list keys = ["#"], encoded_keys
-        cdef set seen = {"#"}
-        cdef dict edges
-        cdef uint32_t bits, count, index, shift_mask
+    cdef bytearray keep_words(self, list words):
+        """The words of all phrases in their table; answers with their numbers, as uint32_t."""
+        cdef uint32_t bits, count = len(words), index, shift_mask
         cdef uint64_t low, high
-        cdef bytes encoded
-        for edges in phrases.edges:
-            for key in edges:
-                if key not in seen:
-                    seen.add(key)
-                    keys.append(key)
-        count = len(keys)
-        encoded_keys = [key.encode("utf-8", "surrogateescape") for key in keys]
-        hashes = array("Q", bytes(8 * count))
+        cdef bytes encoded, padded
+        cdef list all_encoded = [word.encode("utf-8", "surrogateescape") for word in words]
+        cdef bytearray hashes = bytearray(8 * count), numbers = bytearray(4 * count)
+        cdef uint64_t *hash_ = <uint64_t *>PyByteArray_AS_STRING(hashes)
         for index in range(count):
-            encoded = encoded_keys[index]
+            encoded = all_encoded[index]
             padded = encoded.ljust(MEANING_SHORT, b"\0")
             meaning_key(<const uint8_t *>PyBytes_AS_STRING(padded), len(encoded), &low, &high)
-            hashes[index] = meaning_hash(low, high)
+            hash_[index] = meaning_hash(low, high)
         bits = max(4, (count + count // 3).bit_length())
         while True:
             if bits > 16:
                 raise MemoryError("the phrases have too many different words")
             shift_mask = max(1, (1 << bits) // 4) - 1
-            shifts = bytearray(2 * (shift_mask + 1))
-            taken, places = bytearray(1 << bits), bytearray(4 * count)
-            order = array("I", in_buckets(hashes, shift_mask))
-            raw_hashes, raw_order = hashes.tobytes(), order.tobytes()
+            shifts, taken = bytearray(2 * (shift_mask + 1)), bytearray(1 << bits)
+            order = in_buckets(hash_, count, shift_mask)
             if meaning_arrange(
-                <const uint64_t *>PyBytes_AS_STRING(raw_hashes),
-                <const uint32_t *>PyBytes_AS_STRING(raw_order),
+                hash_,
+                <const uint32_t *>PyBytes_AS_STRING(order),
                 count,
                 shift_mask,
                 <uint16_t *>PyByteArray_AS_STRING(shifts),
                 (1 << bits) - 1,
                 <uint8_t *>PyByteArray_AS_STRING(taken),
-                <uint32_t *>PyByteArray_AS_STRING(places),
+                <uint32_t *>PyByteArray_AS_STRING(numbers),
             ):
                 break
             bits += 1
-        cdef uint32_t *place = <uint32_t *>PyByteArray_AS_STRING(places)
-        words = bytearray(sizeof(meaning_word) << bits)
-        cdef meaning_word *entry = <meaning_word *>PyByteArray_AS_STRING(words)
-        letters, long_words = bytearray(), array("I", bytes(8 << bits))
+        cdef uint32_t *number = <uint32_t *>PyByteArray_AS_STRING(numbers)
+        table = bytearray(sizeof(meaning_word) << bits)
+        cdef meaning_word *entry = <meaning_word *>PyByteArray_AS_STRING(table)
+        letters, long_words = bytearray(), bytearray(8 << bits)
+        cdef uint32_t *long_word = <uint32_t *>PyByteArray_AS_STRING(long_words)
         for index in range(count):
-            encoded = encoded_keys[index]
+            encoded = all_encoded[index]
             padded = encoded.ljust(MEANING_SHORT, b"\0")
             meaning_key(<const uint8_t *>PyBytes_AS_STRING(padded), len(encoded), &low, &high)
-            entry[place[index]].low = low
-            entry[place[index]].high = high
+            entry[number[index]].low = low
+            entry[number[index]].high = high
             if len(encoded) > MEANING_SHORT:
-                long_words[2 * place[index]] = len(letters)
-                long_words[2 * place[index] + 1] = len(encoded)
+                long_word[2 * number[index]] = len(letters)
+                long_word[2 * number[index] + 1] = len(encoded)
                 letters += encoded
+        self._rules.words = <const meaning_word *>self.keep(table)
         self._rules.long_words = <const uint32_t *>self.keep(long_words)
-        self._rules.words = <const meaning_word *>self.keep(words)
+        self._rules.letters = <const uint8_t *>self.keep(letters)
         self._rules.shifts = <const uint16_t *>self.keep(shifts)
         self._rules.word_mask = (1 << bits) - 1
         self._rules.shift_mask = shift_mask
-        self._rules.letters = <const uint8_t *>self.keep(letters)
         self._rules.fold = <const uint16_t *>self.keep(fold_pairs)
-        self._rules.number = place[0]
-        return {keys[index]: place[index] for index in range(count)}
+        self._rules.number = number[0]  # of "#"
+        return numbers
 
     cdef keep_phrases(self, ruleset):
+        """The automaton, each node in one piece."""
         phrases = ruleset.phrases
-        cdef dict numbers = self.keep_words(phrases), edges
-        cdef list all_edges = phrases.edges
-        cdef uint32_t node, index, edge_count, size, word
-        cdef set simple = {
-            ruleset.rule_groups[number]
-            for number, rule in enumerate(ruleset.rules)
-            if not (rule.commands or rule.provider or rule.with_ or rule.without)
-        }
-        cdef set with_codes = {
-            ruleset.rule_groups[number]
-            for number, rule in enumerate(ruleset.rules)
-            if rule.codes or rule.enhanced
-        }
-        cdef int32_t first_rule = ruleset.first_rule_group
-        cdef uint32_t hints, words, followers
-        places = array("I", bytes(4 * len(all_edges)))
-        size = 1  # in 8 bytes; number 0 stays unused
-        for node in range(MEANING_ROOTS, len(all_edges)):
-            places[node] = size
-            edge_count = len(<dict>all_edges[node])
-            words = 2 + hints_for(edge_count)
-            followers = words + (edge_count + 3) // 4
-            size += followers + (edge_count + len(<list>phrases.groups[node]) + 1) // 2
-        memory = bytearray(8 * size)
+        cdef bytearray numbers = self.keep_words(phrases.words)
+        cdef const uint32_t *number = <const uint32_t *>PyByteArray_AS_STRING(numbers)
+        cdef bytes gaps, edge_counts, edge_words, edge_nodes, group_counts, groups
+        gaps, edge_counts, edge_words, edge_nodes, group_counts, groups = phrases.columns
+        cdef const uint32_t *gap = <const uint32_t *>PyBytes_AS_STRING(gaps)
+        cdef const uint32_t *edge_count = <const uint32_t *>PyBytes_AS_STRING(edge_counts)
+        cdef const uint32_t *edge_word = <const uint32_t *>PyBytes_AS_STRING(edge_words)
+        cdef const uint32_t *edge_node = <const uint32_t *>PyBytes_AS_STRING(edge_nodes)
+        cdef const uint32_t *group_count = <const uint32_t *>PyBytes_AS_STRING(group_counts)
+        cdef const uint32_t *group = <const uint32_t *>PyBytes_AS_STRING(groups)
+        cdef int32_t[::1] end_of_group = array("i", ends_of_groups(ruleset))
+        cdef uint32_t node, nodes = len(gaps) // 4, index, hints
+        cdef uint64_t size = 1  # in 8 bytes; number 0 stays unused
+        cdef bytearray places = bytearray(4 * nodes), first
+        cdef uint32_t *place = <uint32_t *>PyByteArray_AS_STRING(places)
+        cdef uint32_t *starts
+        for node in range(MEANING_ROOTS, nodes):
+            if edge_count[node] > 0xFFFF // 8 or group_count[node] > 0xFFFF // 8:
+                raise MemoryError("the phrases have too much in common")
+            place[node] = size
+            hints = hints_for(edge_count[node])
+            size += 2 + hints + (edge_count[node] + 3) // 4
+            size += (edge_count[node] + group_count[node] + 1) // 2
+        cdef bytearray memory = bytearray(8 * size)
         cdef uint64_t *units = <uint64_t *>PyByteArray_AS_STRING(memory)
         cdef meaning_node *one
-        for node in range(MEANING_ROOTS, len(all_edges)):
-            edges = all_edges[node]
-            one = <meaning_node *>(units + <uint32_t>places[node])
-            one.gap = places[phrases.gaps[node]] if phrases.gaps[node] else 0
-            one.edge_count = len(edges)
-            one.end_count = len(<list>phrases.groups[node])
-            hints = hints_for(one.edge_count)
-            one.hint_mask = hints - 1
-            one.words = 2 + hints
-            one.followers = 2 * (one.words + (one.edge_count + 3) // 4)
-            one.ends = one.followers + one.edge_count
-            for index, (word, text) in enumerate(sorted([(numbers[text], text) for text in edges])):
-                (<uint64_t *>one)[2 + (word >> 6 & one.hint_mask)] |= <uint64_t>1 << (word & 63)
-                (<uint16_t *>(<uint64_t *>one + one.words))[index] = word
-                (<uint32_t *>one)[one.followers + index] = places[edges[text]]
-            for index, end in enumerate(sorted([
-                ~group if group < first_rule
-                else <int>ruleset.rule_of_group[group - first_rule] * 4
-                + 2 * (group in with_codes) + (group not in simple)
-                for group in phrases.groups[node]
-            ])):
-                (<int32_t *>one)[one.ends + index] = end
+        cdef int32_t *ends
+        for node in range(nodes):
+            if node < MEANING_ROOTS:
+                first = bytearray(4 * (self._rules.word_mask + 1))
+                starts = <uint32_t *>PyByteArray_AS_STRING(first)
+                for index in range(edge_count[node]):
+                    starts[number[edge_word[index]]] = place[edge_node[index]]
+                self._rules.first[node] = <const uint32_t *>self.keep(first)
+            else:
+                one = <meaning_node *>(units + place[node])
+                hints = hints_for(edge_count[node])
+                one.gap = place[gap[node]] if gap[node] else 0
+                one.edge_count = edge_count[node]
+                one.end_count = group_count[node]
+                one.hint_mask = hints - 1
+                one.words = 2 + hints
+                one.followers = 2 * (one.words + (edge_count[node] + 3) // 4)
+                one.ends = one.followers + edge_count[node]
+                for index in range(edge_count[node]):
+                    meaning_put_edge(
+                        one, index, number[edge_word[index]], place[edge_node[index]]
+                    )
+                ends = <int32_t *>one + one.ends
+                for index in range(group_count[node]):
+                    meaning_put_end(ends, index, end_of_group[group[index]])
+            edge_word += edge_count[node]
+            edge_node += edge_count[node]
+            group += group_count[node]
         self._rules.nodes = <const uint64_t *>self.keep(memory)
-
-        for root in range(MEANING_ROOTS):
-            first = array("I", bytes(4 * (self._rules.word_mask + 1)))
-            edges = all_edges[root]
-            for text in edges:
-                first[numbers[text]] = places[edges[text]]
-            self._rules.first[root] = <const uint32_t *>self.keep(first)
-        self._rules.hosts_may_be_numbers = any([text[0] in "#0123456789" for text in all_edges[MEANING_HOSTS]])
+        host_words = phrases.edge_words[edge_count[0] : edge_count[0] + edge_count[MEANING_HOSTS]]
+        self._rules.hosts_may_be_numbers = any(
+            [phrases.words[word][0] in "#0123456789" for word in host_words]
+        )
 
     cdef keep_groups(self, ruleset):
         self._rules.first_provider = ruleset.first_provider_group
@@ -462,31 +459,28 @@ cdef class RuleMatcher:
         )
 
     def diagnose(self, reply, /, command=None):
-        cdef int32_t number = -1, code
+        cdef int32_t number = -1, code, enhanced
         if command is not None:
             number = pure_meaning.command_number(command)
+        cdef Py_ssize_t size
+        cdef const uint8_t *data
         if type(reply) is line_type:
             code = PyLong_AsLong(<object>PyTuple_GET_ITEM(reply, 0))
-            text = <object>PyTuple_GET_ITEM(reply, 4)
-            if code >= 0 and PyUnicode_CheckExact(text) and PyUnicode_IS_COMPACT_ASCII(text):
-                return self.decide(
-                    code,
-                    packed(<object>PyTuple_GET_ITEM(reply, 3)),
-                    <const uint8_t *>PyUnicode_DATA(text),
-                    PyUnicode_GET_LENGTH(text),
-                    PyUnicode_GET_LENGTH(text),
-                    number,
-                )
+            data = utf8_of(<object>PyTuple_GET_ITEM(reply, 4), &size)
+            if code >= 0 and data is not NULL:
+                enhanced = packed(<object>PyTuple_GET_ITEM(reply, 3))
+                return self.decide(code, enhanced, data, size, size, number)
         elif PyBytes_CheckExact(reply):
             return self.decide_raw(
                 <const uint8_t *>PyBytes_AS_STRING(reply), PyBytes_GET_SIZE(reply), number
             )
-        elif PyUnicode_CheckExact(reply) and PyUnicode_IS_COMPACT_ASCII(reply):
-            return self.decide_raw(
-                <const uint8_t *>PyUnicode_DATA(reply), PyUnicode_GET_LENGTH(reply), number
-            )
-        parts = pure_meaning.parts_of(reply)
-        return pure_meaning.NO_ANSWER if parts is None else self.decide_parts(parts, number)
+        elif PyUnicode_CheckExact(reply):
+            data = utf8_of(reply, &size)
+            if data is not NULL:
+                return self.decide_raw(data, size, number)
+        elif isinstance(reply, BaseException):
+            return pure_meaning.diagnosis_of_exception(self, reply, command)
+        return self.decide_parts(pure_meaning.parts_of(reply), number)
 
     def diagnose_lines(self, lines, /):
         if not isinstance(lines, ReplyLines):
@@ -503,7 +497,8 @@ cdef class RuleMatcher:
         lay_out(&columns, PyByteArray_AS_STRING(memory), room)
         scratch = self.take_scratch()
         try:
-            for column in (lines.data, lines.code, lines.enhanced, lines.text_start, lines.text_end):
+            wanted = lines.data, lines.code, lines.enhanced, lines.text_start, lines.text_end
+            for column in wanted:
                 whole = column if column.c_contiguous else memoryview(bytes(column))
                 PyObject_GetBuffer(whole, &buffers[held], PyBUF_SIMPLE)
                 held += 1
@@ -566,17 +561,31 @@ cdef inline uint32_t hints_for(uint32_t edge_count) noexcept:
     return hints
 
 
-cdef list in_buckets(hashes, uint32_t shift_mask):
-    """The words by bucket of the perfect hash, the largest bucket first."""
+cdef bytes in_buckets(const uint64_t *hashes, uint32_t count, uint32_t shift_mask):
+    """The words by bucket of the perfect hash, the largest bucket first, as uint32_t."""
     cdef dict buckets = {}
-    cdef uint32_t index = 0, bucket
-    cdef uint64_t hash_
-    for hash_ in hashes:
-        bucket = <uint32_t>(hash_ >> 40) & shift_mask
-        buckets.setdefault(bucket, []).append(index)
-        index += 1
-    ordered = sorted(buckets.values(), key=len, reverse=True)
-    return [index for bucket_ in ordered for index in bucket_]
+    cdef uint32_t index, bucket
+    for index in range(count):
+        bucket = <uint32_t>(hashes[index] >> 40) & shift_mask
+        if bucket in buckets:
+            (<list>buckets[bucket]).append(index)
+        else:
+            buckets[bucket] = [index]
+    order = array("I")
+    for some in sorted(buckets.values(), key=len, reverse=True):
+        order.extend(some)
+    return order.tobytes()
+
+
+cdef list ends_of_groups(ruleset):
+    """What a node says where a phrase of a group ends: see meaning_node."""
+    cdef list ends = [~group for group in range(ruleset.first_rule_group)]
+    for number in ruleset.rule_of_group:
+        rule = ruleset.rules[number]
+        asks_codes = 2 if rule.codes or rule.enhanced else 0
+        asks_more = 1 if rule.commands or rule.provider or rule.with_ or rule.without else 0
+        ends.append(4 * number + asks_codes + asks_more)
+    return ends
 
 
 cdef int disposition_of(reason, own, int severity) except -1:
@@ -584,6 +593,17 @@ cdef int disposition_of(reason, own, int severity) except -1:
     if own is None or pure_meaning.severity_forbids(own, severity_):
         own = reason.disposition(severity_)
     return dispositions.index(own)
+
+
+cdef inline const uint8_t *utf8_of(object text, Py_ssize_t *size) noexcept:
+    """The bytes of a str; NULL where a surrogate stands for a byte, which pure has to see to."""
+    if PyUnicode_IS_COMPACT_ASCII(text):
+        size[0] = PyUnicode_GET_LENGTH(text)
+        return <const uint8_t *>PyUnicode_DATA(text)
+    cdef const char *data = PyUnicode_AsUTF8AndSize(<PyObject *>text, size)
+    if data is NULL:
+        PyErr_Clear()
+    return <const uint8_t *>data
 
 
 cdef inline int32_t packed(object enhanced) except -1:

@@ -468,21 +468,26 @@ static void meaning_push_words(const meaning_rules *rules, meaning_scratch *scra
     const int64_t longest = 256;
     int64_t at = start;
     while (at < end) {
-        meaning_letter letter = meaning_letter_at(rules, text, at, size);
-        int64_t length = 0;
         const int64_t from = at;
-        if (!letter.is_sign && !(letter.class_ & MEANING_LETTER)) {
-            at += letter.size;
-            continue;
+        int64_t length = 0;
+        while (at < end) {
+            if (text[at] < 0x80) {
+                if (!(meaning_class(text[at]) & MEANING_LETTER)) break;
+                if (length < longest) folded[length++] = text[at] | 0x20;
+                at++;
+            } else {
+                const meaning_letter letter = meaning_letter_at(rules, text, at, size);
+                if (letter.is_sign && length) break;
+                if (!letter.is_sign && !(letter.class_ & MEANING_LETTER)) break;
+                for (int32_t byte = 0; byte < letter.folded_size; byte++)
+                    if (length < longest) folded[length++] = letter.folded[byte];
+                at += letter.size;
+                if (letter.is_sign) break;
+            }
         }
-        do {
-            for (int32_t byte = 0; byte < letter.folded_size; byte++)
-                if (length < longest) folded[length++] = letter.folded[byte];
-            at += letter.size;
-            if (letter.is_sign || at >= end) break;
-            letter = meaning_letter_at(rules, text, at, size);
-        } while (letter.class_ & MEANING_LETTER);
-        {
+        if (at == from) {
+            at += text[at] < 0x80 ? 1 : meaning_letter_at(rules, text, at, size).size;
+        } else {
             meaning_token token = {MEANING_UNKNOWN, 0, (uint16_t)from, (uint16_t)at, 0};
             if (length < longest) token = meaning_token_of(rules, folded, length, from, at);
             if (kind == MEANING_PLAIN)
@@ -536,17 +541,25 @@ static void meaning_read_letters(const meaning_rules *rules, meaning_scratch *sc
     int64_t at = 0, seen_to = 0;
     memset(scratch->stop, 0, (size_t)(size / 64 + 1) * sizeof(uint64_t));
     while (at < size) {
-        const meaning_letter letter = meaning_letter_at(rules, text, at, size);
         const uint8_t byte = text[at];
-        const int may_stop = byte == '.' || byte == '!' || byte == '?' || byte == ';';
-        if (letter.is_stop ||
-            (may_stop && at + 1 < size && meaning_class(text[at + 1]) & MEANING_SPACE))
-            scratch->stop[at >> 6] |= (uint64_t)1 << (at & 63);
-        at += letter.size;
+        int is_stop = byte == '.' || byte == '!' || byte == '?' || byte == ';', length = 1;
+        if (byte < 0x80) {
+            is_stop &= at + 1 < size && meaning_class(text[at + 1]) & MEANING_SPACE;
+        } else {
+            const meaning_letter letter = meaning_letter_at(rules, text, at, size);
+            is_stop = letter.is_stop;
+            length = letter.size;
+        }
+        scratch->stop[at >> 6] |= (uint64_t)is_stop << (at & 63);
+        at += length;
     }
     for (at = 0; at < size;) {
-        const meaning_letter letter = meaning_letter_at(rules, text, at, size);
+        meaning_letter letter = {1, 0, 0, 0, {0, 0, 0}, 0};
         int64_t end = text[at] == '<' ? meaning_bracket_end(rules, text, at, size) : 0;
+        if (text[at] < 0x80)
+            letter.class_ = meaning_class(text[at]);
+        else
+            letter = meaning_letter_at(rules, text, at, size);
         if (end) {
             at = end;
         } else if (letter.is_sign) {
@@ -795,6 +808,26 @@ static inline void meaning_note(const meaning_rules *rules, meaning_scratch *scr
 
 static inline const meaning_node *meaning_node_at(const meaning_rules *rules, uint32_t number) {
     return (const meaning_node *)(rules->nodes + number);
+}
+
+/* While a node is made: its edge number `index`, among the smaller words before. */
+static inline void meaning_put_edge(meaning_node *node, uint32_t index, uint32_t word,
+                                    uint32_t follower) {
+    uint64_t *hints = (uint64_t *)(node + 1);
+    uint16_t *words = (uint16_t *)((uint64_t *)node + node->words);
+    uint32_t *followers = (uint32_t *)node + node->followers;
+    hints[word >> 6 & node->hint_mask] |= (uint64_t)1 << (word & 63);
+    for (; index > 0 && words[index - 1] > word; index--) {
+        words[index] = words[index - 1];
+        followers[index] = followers[index - 1];
+    }
+    words[index] = (uint16_t)word;
+    followers[index] = follower;
+}
+
+static inline void meaning_put_end(int32_t *ends, uint32_t index, int32_t end) {
+    for (; index > 0 && ends[index - 1] > end; index--) ends[index] = ends[index - 1];
+    ends[index] = end;
 }
 
 /* Whether a word may follow: always right about those that do, nearly always about the others. */

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import BACKEND
 from ..records import TYPE_CHECKING
+from . import BACKEND
 
 if TYPE_CHECKING or BACKEND == "pure":
     from .pure_meaning import RuleMatcher

@@ -23,14 +23,35 @@ if TYPE_CHECKING:
     from ..rules import Rule, Ruleset
     from ..rules.words import Word
 
-    # Code (-1: none), enhanced code as an int (0: none), text.
+    # Code (-1: none), packed enhanced code (0: none), text.
     Parts = tuple[int, int, bytes]
     # Where something stands in a text.
     Span = tuple[int, int]
 
 ACCEPTED_RULE, INTERMEDIATE_RULE, NO_RULE = RULES_WITHOUT_A_FILE
+# For exceptions that tell of no reply: the server was not reached or went away; the library says
+# that the server lacks something; the library says something else.
 NO_ANSWER: Final = Diagnosis(
     Reason.CONNECTION, Disposition.RETRY, None, None, None, "exception.no_answer", ""
+)
+NOT_SUPPORTED: Final = NO_ANSWER._replace(
+    reason=Reason.PROTOCOL,
+    disposition=Disposition.FIX_CONFIGURATION,
+    rule="exception.not_supported",
+)
+NO_REPLY: Final = NO_ANSWER._replace(reason=Reason.UNKNOWN, rule="exception.no_reply")
+
+# Which of several recipients' dispositions speaks for all: nobody is given up because of another.
+_HOPES: Final = (
+    Disposition.RETRY,
+    Disposition.SLOW_DOWN,
+    Disposition.FIX_CONFIGURATION,
+    Disposition.FIX_SENDER,
+    Disposition.FIX_MESSAGE,
+    Disposition.FAIL,
+    Disposition.SUPPRESS,
+    Disposition.CONTINUE,
+    Disposition.DELIVERED,
 )
 
 _REASONS: Final = tuple(Reason)
@@ -58,6 +79,7 @@ class RuleMatcher:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
+        self._nodes = ruleset.phrases.nodes()
         self._code_rules = [number for number, group in enumerate(ruleset.rule_groups) if group < 0]
 
     def diagnose(self, reply: Any, /, command: str | None = None) -> Diagnosis:
@@ -67,11 +89,13 @@ class RuleMatcher:
         reply as bytes, bytearray, memoryview or str: one line, several, or as a log has folded
         them; another type is a `TypeError`. `command` is what the reply answers, in SMTP's words
         (MAIL, RCPT, DATA, EOD for the end of DATA …); another word is a `SmtpFastError`. Never
-        raises on content; reads the first 16,384 bytes of the text.
+        raises on content; reads the first 16,384 bytes of the text. Of several refused recipients
+        the most hopeful one counts.
         """
         number = -1 if command is None else command_number(command)
-        parts = parts_of(reply)
-        return NO_ANSWER if parts is None else self._decide(*parts, number)[0]
+        if isinstance(reply, BaseException):
+            return diagnosis_of_exception(self, reply, command)
+        return self._decide(*parts_of(reply), number)[0]
 
     def diagnose_lines(self, lines: Octets | ReplyLines, /) -> Diagnoses:
         """What each line of a buffer means, in columns: see `Diagnoses`.
@@ -95,7 +119,9 @@ class RuleMatcher:
                 _REASONS.index(found.reason),
                 _DISPOSITIONS.index(found.disposition),
                 -1 if found.retry_after is None else found.retry_after,
-                -1 if found.blocklist is None else numbers.setdefault(found.blocklist, len(numbers)),
+                -1
+                if found.blocklist is None
+                else numbers.setdefault(found.blocklist, len(numbers)),
                 ruleset.provider_names.index(found.provider) if found.provider else -1,
                 ruleset.rule_names.index(found.rule),
                 start + shift,
@@ -110,11 +136,11 @@ class RuleMatcher:
     ) -> tuple[Diagnosis, int, int]:
         """The diagnosis, and the span of its evidence in `text`; (0, 0) where codes decided."""
         if 200 <= code <= 299:
-            rule, evidence = ACCEPTED_RULE, codes_as_evidence(code, enhanced)
-            return _plain(Reason.ACCEPTED, Disposition.DELIVERED, rule, evidence), 0, 0
+            evidence = codes_as_evidence(code, enhanced)
+            return _plain(Reason.ACCEPTED, Disposition.DELIVERED, ACCEPTED_RULE, evidence), 0, 0
         if 300 <= code <= 399:
-            rule, evidence = INTERMEDIATE_RULE, codes_as_evidence(code, 0)
-            return _plain(Reason.INTERMEDIATE, Disposition.CONTINUE, rule, evidence), 0, 0
+            reason, evidence = Reason.INTERMEDIATE, codes_as_evidence(code, 0)
+            return _plain(reason, Disposition.CONTINUE, INTERMEDIATE_RULE, evidence), 0, 0
         rules = self.ruleset
         text = text[:MAX_TEXT_BYTES]
         enhanced = enhanced or enhanced_in(text)
@@ -127,19 +153,19 @@ class RuleMatcher:
         number = self._deciding_rule(code, enhanced, command, provider, hits)
         severity = severity_of(code, enhanced)
         start = end = 0
+        evidence = codes_as_evidence(code, enhanced)
         if number is None:
-            reason, disposition, rule_id = Reason.UNKNOWN, None, NO_RULE
-            evidence = codes_as_evidence(code, enhanced)
+            reason, disposition, name = Reason.UNKNOWN, None, NO_RULE
         else:
             rule = rules.rules[number]
-            reason, disposition, rule_id = rule.reason, rule.disposition, rule.id
-            if rules.rule_groups[number] < 0:
-                evidence = codes_as_evidence(code, enhanced if rule.enhanced else 0)
-            else:
+            reason, disposition, name = rule.reason, rule.disposition, rule.id
+            if rules.rule_groups[number] >= 0:
                 first, last = hits[rules.rule_groups[number]]
                 evidence = seen[first:last]
-                start = len(seen[:first].encode("utf-8", "surrogateescape"))
-                end = start + len(evidence.encode("utf-8", "surrogateescape"))
+                start = len(octets(seen[:first]))
+                end = start + len(octets(evidence))
+            elif not rule.enhanced:
+                evidence = codes_as_evidence(code, 0)
         if disposition is None or severity_forbids(disposition, severity):
             disposition = reason.disposition(severity)
         diagnosis = Diagnosis(
@@ -148,7 +174,7 @@ class RuleMatcher:
             self._retry_after(seen, hits),
             self._blocklist(seen, hits),
             rules.providers[provider].name if provider >= 0 else None,
-            rule_id,
+            name,
             evidence,
         )
         return diagnosis, start, end
@@ -184,17 +210,15 @@ class RuleMatcher:
         self, node: int, words: list[Word], start: int, at: int, hits: dict[int, Span]
     ) -> None:
         """Note all phrases of `node` and below that go on at `words[at]`."""
-        phrases = self.ruleset.phrases
-        for group in phrases.groups[node]:
+        gap, edges, groups = self._nodes[node]
+        for group in groups:
             hits.setdefault(group, (words[start].start, words[at - 1].end))
         if at == len(words) or not words[at].key:
             return
         key = words[at].key
         for edge in dict.fromkeys((key, number_class(key))):
-            child = phrases.edges[node].get(edge)
-            if child:
-                self._follow(child, words, start, at + 1, hits)
-        gap = phrases.gaps[node]
+            if edge in edges:
+                self._follow(edges[edge], words, start, at + 1, hits)
         if gap:
             for after in range(at, min(at + MAX_GAP + 1, len(words))):
                 self._follow(gap, words, start, after, hits)
@@ -251,12 +275,10 @@ def command_number(command: str) -> int:
     return COMMANDS.index(name)
 
 
-def parts_of(reply: Any) -> Parts | None:
-    """What a reply of any kind says; None for an exception that tells of no reply at all."""
+def parts_of(reply: Any) -> Parts:
+    """What a reply of any kind says."""
     if isinstance(reply, Reply):
         return reply.code, int(reply.enhanced or 0), octets(reply.text)
-    if isinstance(reply, BaseException):
-        return _parts_of_exception(reply)
     line = reply if isinstance(reply, ReplyLine) else classify(reply)
     text = octets(line.text)
     if line.code == MALFORMED:
@@ -273,29 +295,43 @@ def inner_reply(text: bytes) -> Parts:
     return line.code, int(line.enhanced or 0), octets(line.text)
 
 
-def _parts_of_exception(error: BaseException) -> Parts | None:
-    """By its attributes, so that neither library need be there.
+def diagnosis_of_exception(
+    matcher: RuleMatcher, error: BaseException, command: str | None
+) -> Diagnosis:
+    """What an exception of smtplib or aiosmtplib means.
 
-    smtplib's `SMTPResponseException` has `smtp_code` and `smtp_error`, its `SMTPRecipientsRefused`
-    a dict of (code, text); aiosmtplib's have `code` and `message`, the latter a list of exceptions.
-    Of several recipients a transient refusal counts, so that nobody is given up too early.
+    Known by its attributes and names, so that neither library need be there; one that has nothing
+    to do with SMTP is a `TypeError`.
     """
+    replies = _replies_in(error)
+    if replies:
+        found = [matcher.diagnose(reply, command) for reply in replies]
+        return min(found, key=lambda each: _HOPES.index(each.disposition))
+    names = {base.__name__ for base in type(error).__mro__}
+    if names & {"SMTPNotSupported", "SMTPNotSupportedError"}:
+        return NOT_SUPPORTED
+    if names & {"SMTPServerDisconnected", "ConnectionError", "TimeoutError"}:
+        return NO_ANSWER
+    if "SMTPException" in names:
+        return NO_REPLY
+    if isinstance(error, OSError):
+        return NO_ANSWER
+    raise TypeError(f"expected an exception of SMTP, not {type(error).__name__}")
+
+
+def _replies_in(error: Any) -> list[bytes]:
+    """smtplib's exceptions have `smtp_code` and `smtp_error`, or a dict of (code, text);
+    aiosmtplib's `code` and `message`, or a list of exceptions."""
     recipients = getattr(error, "recipients", None)
     if isinstance(recipients, dict):
-        replies = [_joined(*reply) for reply in recipients.values()]
-    elif isinstance(recipients, list):
-        replies = [_joined(each.code, each.message) for each in recipients]
-    elif hasattr(error, "smtp_code"):
-        replies = [_joined(error.smtp_code, getattr(error, "smtp_error", b""))]
-    elif hasattr(error, "code") and hasattr(error, "message"):
-        replies = [_joined(error.code, error.message)]
-    elif isinstance(error, OSError) or type(error).__name__ == "SMTPServerDisconnected":
-        return None
-    else:
-        raise TypeError(f"expected an exception with an SMTP reply, not {type(error).__name__}")
-    if not replies:
-        return None
-    return parts_of(min(replies, key=lambda reply: not reply.startswith(b"4")))
+        return [_joined(*reply) for reply in recipients.values()]
+    if isinstance(recipients, list):
+        return [_joined(each.code, each.message) for each in recipients]
+    if hasattr(error, "smtp_code"):
+        return [_joined(error.smtp_code, error.smtp_error)]
+    if hasattr(error, "code") and hasattr(error, "message"):
+        return [_joined(error.code, error.message)]
+    return []
 
 
 def _joined(code: int, text: Octets) -> bytes:

@@ -5,12 +5,12 @@ The rules themselves are the TOML files beside this module; docs/rules.md says h
 
 from __future__ import annotations
 
-import json
+import marshal
+import os
 import re
-import tomllib
-from hashlib import blake2b
+import sys
 from itertools import product
-from pathlib import Path
+from zlib import crc32
 
 from ..errors import SmtpFastError
 from ..reasons import FAILURE_REASONS, Disposition, Reason
@@ -18,8 +18,11 @@ from ..records import TYPE_CHECKING, NamedTuple
 from .phrases import Group, Phrase, PhraseError, Phrases, parse_phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Any, Final
+    from collections.abc import Iterable
+    from os import PathLike
+    from typing import Any, Final, TypeVar
+
+    _Member = TypeVar("_Member", Reason, Disposition)
 
 # What a reply may answer. EOD is the end of DATA, the lone dot.
 COMMANDS: Final = (
@@ -38,13 +41,14 @@ LAST_SUBJECT: Final = 7
 # What decides where no rule of a file does: 2yz, 3yz, and a failure of which no rule says more.
 RULES_WITHOUT_A_FILE: Final = ("code.2yz", "code.3yz", "none")
 
-_DEFAULT_RULES: Final = Path(__file__).parent
-_CACHE: Final = "parsed.json"
+_FOLDER: Final = os.path.dirname(__file__)
+_CACHE: Final = os.path.join(_FOLDER, "default.marshal")
+_REASONS: Final = {str(reason): reason for reason in Reason}
+_DISPOSITIONS: Final = {str(disposition): disposition for disposition in Disposition}
 _ID: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
+_COMMAND: Final = re.compile("|".join(COMMANDS))
 _CODE: Final = re.compile(r"[45x][0-9x]{2}")
-_ENHANCED: Final = re.compile(
-    r"([45x])\.([0-7]|x)\.(?:([0-9]{1,3})(?:-([0-9]{1,3}))?|x)", re.ASCII
-)
+_ENHANCED: Final = re.compile(r"([45x])\.([0-7]|x)\.(?:([0-9]{1,3})(?:-([0-9]{1,3}))?|x)", re.ASCII)
 
 
 class RuleError(SmtpFastError):
@@ -60,8 +64,10 @@ class RuleError(SmtpFastError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.rule}: {self.problem}" if self.rule else (
-            f"{self.file}: {self.problem}"
+        return (
+            f"{self.file}: {self.rule}: {self.problem}"
+            if self.rule
+            else (f"{self.file}: {self.problem}")
         )
 
 
@@ -135,10 +141,7 @@ class Ruleset:
     """
 
     def __init__(
-        self,
-        rules: Iterable[Rule],
-        signals: dict[str, list[Signal]],
-        phrases: Phrases | None = None,
+        self, rules: Iterable[Rule], signals: dict[str, list[Signal]], plan: Plan | None = None
     ) -> None:
         self.rules = sorted(rules, key=lambda rule: rule.level)  # stable: files, then places
         self.signals = signals
@@ -149,49 +152,62 @@ class Ruleset:
         self.first_provider_group = len(self.commands)
         self.first_blocklist_group = self.first_provider_group + len(self.providers)
         self.first_delay_group = self.first_blocklist_group + len(self.blocklists)
-        first_condition = self.first_delay_group + len(self.delays)
-        conditions: dict[Phrase, int] = {}
-        self.with_groups = [self._conditions(rule, rule.with_, conditions) for rule in self.rules]
-        self.without_groups = [
-            self._conditions(rule, rule.without, conditions) for rule in self.rules
-        ]
-        self.first_condition_group = first_condition
-        self.first_rule_group = first_condition + len(conditions)
+        self.first_condition_group = self.first_delay_group + len(self.delays)
         self.rule_of_group = [
             number
             for number, rule in enumerate(self.rules)
             if rule.phrases or rule.hosts or rule.urls
         ]
+        self.plan = plan = plan or self._plan()
+        self.phrases = plan.phrases
+        self.with_groups, self.without_groups = plan.with_groups, plan.without_groups
+        self.first_rule_group = self.first_condition_group + plan.condition_count
         self.rule_groups = [-1] * len(self.rules)
         for group, number in enumerate(self.rule_of_group, self.first_rule_group):
             self.rule_groups[number] = group
         self.command_numbers = [COMMANDS.index(command.name) for command in self.commands]
-        self.provider_names = tuple(provider.name for provider in self.providers)
-        self.rule_names = (*(rule.id for rule in self.rules), *RULES_WITHOUT_A_FILE)
+        self.provider_names = tuple([provider.name for provider in self.providers])
+        self.rule_names = (*[rule.id for rule in self.rules], *RULES_WITHOUT_A_FILE)
         self.rule_providers = [
             self.provider_names.index(rule.provider) if rule.provider else -1 for rule in self.rules
         ]
-        self.codes = {pattern: _codes(pattern) for rule in self.rules for pattern in rule.codes}
-        self.enhanced = {
-            pattern: _enhanced(pattern) for rule in self.rules for pattern in rule.enhanced
+        self.codes = {
+            pattern: _codes(pattern)
+            for pattern in {pattern for rule in self.rules for pattern in rule.codes}
         }
-        self.phrases = phrases or Phrases.of(self._groups(conditions))
+        self.enhanced = {
+            pattern: _enhanced(pattern)
+            for pattern in {pattern for rule in self.rules for pattern in rule.enhanced}
+        }
 
-    def _conditions(
-        self, rule: Rule, texts: tuple[str, ...], known: dict[Phrase, int]
-    ) -> tuple[int, ...]:
-        """The groups of `with` or `without`: one for each phrase, whichever rules share it."""
-        first = self.first_delay_group + len(self.delays)
-        parts = [part for text in texts for part in _alternatives(_phrase(rule, text))]
-        return tuple(first + known.setdefault(part, len(known)) for part in dict.fromkeys(parts))
+    def _plan(self) -> Plan:
+        conditions: dict[Phrase, int] = {}
 
-    def _groups(self, conditions: Iterable[Phrase]) -> Iterator[Group]:
-        for kind in (self.commands, self.providers, self.blocklists, self.delays):
-            yield from map(_group, kind)
-        for phrase in conditions:
-            yield Group((), (), (), (), (phrase,))
-        for number in self.rule_of_group:
-            yield _group(self.rules[number])
+        def numbers(rule: Rule, texts: tuple[str, ...]) -> tuple[int, ...]:
+            """One group for each phrase of a condition, whichever rules share it."""
+            phrases = [part for text in texts for part in _alternatives(_phrase(rule, text))]
+            first = self.first_condition_group
+            return tuple([first + conditions.setdefault(each, len(conditions)) for each in phrases])
+
+        with_groups = [numbers(rule, rule.with_) for rule in self.rules]
+        without_groups = [numbers(rule, rule.without) for rule in self.rules]
+        signals = (self.commands, self.providers, self.blocklists, self.delays)
+        groups = [_group(signal) for kind in signals for signal in kind]
+        groups += [Group((), (), (), (), (phrase,)) for phrase in conditions]
+        groups += [_group(self.rules[number]) for number in self.rule_of_group]
+        return Plan(with_groups, without_groups, len(conditions), Phrases.of(groups))
+
+
+class Plan(NamedTuple):
+    """What takes long to work out of a rule set, and what the build leaves behind.
+
+    with_groups, without_groups: for each rule, the groups of its conditions.
+    """
+
+    with_groups: list[tuple[int, ...]]
+    without_groups: list[tuple[int, ...]]
+    condition_count: int
+    phrases: Phrases
 
 
 def _alternatives(phrase: Phrase) -> list[Phrase]:
@@ -235,75 +251,130 @@ def _enhanced(pattern: str) -> EnhancedPattern:
 
 # --- Reading --------------------------------------------------------------------------------
 
-_Table = dict[str, object]
+_Table = dict[str, object]  # of a TOML file
 
 
 def default_ruleset() -> Ruleset:
-    """The rules that come with the package."""
-    return Ruleset(*_read_all(_parsed_defaults()))
+    """The rules that come with the package, as far as possible as the build has left them."""
+    try:
+        made, rules, signals, plan, phrases = marshal.loads(_content(_CACHE))
+    except FileNotFoundError:
+        made = None
+    if made != _fingerprint():
+        return _read_defaults()
+    return Ruleset(
+        [_known(rule) for rule in rules],
+        {kind: [Signal(*signal) for signal in some] for kind, some in signals.items()},
+        Plan(plan[0], plan[1], plan[2], Phrases(*phrases)),
+    )
 
 
-def default_files() -> list[Path]:
-    """The files of the default rules, in the order in which they decide."""
-    return sorted(_DEFAULT_RULES.rglob("*.toml"))
+def write_cache() -> None:
+    """Leave the default rules behind, worked out, for `default_ruleset`: the build calls it.
+
+    Reading the TOML and making one automaton of all phrases takes twenty times as long.
+    """
+    ruleset = _read_defaults()
+    plan, phrases = ruleset.plan[:3], ruleset.phrases
+    cached: Any = (
+        _fingerprint(),
+        [(rule.id, str(rule.reason), *rule[2:]) for rule in map(_plain, ruleset.rules)],
+        {kind: [tuple(signal) for signal in some] for kind, some in ruleset.signals.items()},
+        plan,
+        (phrases.words, *phrases.columns),
+    )
+    with open(_CACHE, "wb") as file:
+        file.write(marshal.dumps(cached))
 
 
-def ruleset_from(paths: Iterable[Path], *, with_defaults: bool) -> Ruleset:
+def _plain(rule: Rule) -> Rule:
+    """`rule` with nothing but built-in types."""
+    disposition = None if rule.disposition is None else str(rule.disposition)
+    return rule._replace(disposition=disposition)  # type: ignore[arg-type]
+
+
+def _known(row: tuple[Any, ...]) -> Rule:
+    """The opposite."""
+    rule = Rule(row[0], _REASONS[row[1]], *row[2:])
+    if rule.disposition is None:
+        return rule
+    return rule._replace(disposition=_DISPOSITIONS[rule.disposition])
+
+
+def default_files() -> list[str]:
+    """The paths of the default rules' files, in the order in which they decide."""
+    folders = _FOLDER, os.path.join(_FOLDER, "signals")
+    return [
+        os.path.join(folder, name)
+        for folder in folders
+        for name in sorted(os.listdir(folder))
+        if name.endswith(".toml")
+    ]
+
+
+def _read_defaults() -> Ruleset:
+    tables = {os.path.basename(path): _parse(path) for path in default_files()}
+    return _checked(*_read_all(tables))
+
+
+def _fingerprint() -> str:
+    """Of the default rules' files and of this format: whether the cache was made from them."""
+    marks: list[object] = [1, sys.byteorder]
+    for path in default_files():
+        content = _content(path)
+        marks += [os.path.basename(path), len(content), crc32(content)]
+    return " ".join(map(str, marks))
+
+
+def _content(path: str | PathLike[str]) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _parse(path: str | PathLike[str]) -> _Table:
+    import tomllib  # here, for it takes as long to load as all the rest
+
+    try:
+        return tomllib.loads(_content(path).decode())
+    except UnicodeDecodeError as error:
+        raise RuleError(str(path), "", f"not UTF-8: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RuleError(str(path), "", f"not TOML: {error}") from None
+
+
+def ruleset_from(paths: Iterable[str | PathLike[str]], *, with_defaults: bool) -> Ruleset:
     """The rules of these files, in front of the default ones or alone.
 
     A rule whose id a default rule has replaces it. A bad file or rule is a `RuleError`.
     """
-    rules: list[Rule] = []
-    signals: dict[str, list[Signal]] = {kind: [] for kind in _SIGNALS}
-    for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise RuleError(str(path), "", f"not UTF-8: {error}") from None
-        try:
-            more, found = _read_all({str(path): tomllib.loads(text)}, OWN_LEVEL)
-        except tomllib.TOMLDecodeError as error:
-            raise RuleError(str(path), "", f"not TOML: {error}") from None
-        rules += more
-        for kind in _SIGNALS:
-            signals[kind] += found[kind]
+    rules, signals = _read_all({str(path): _parse(path) for path in paths}, OWN_LEVEL)
     if with_defaults:
         own = {rule.id for rule in rules}
-        defaults, found = _read_all(_parsed_defaults())
-        rules += [rule for rule in defaults if rule.id not in own]
+        defaults = default_ruleset()
+        rules += [rule for rule in defaults.rules if rule.id not in own]
         for kind in _SIGNALS:
             names = {signal.name for signal in signals[kind]}
             signals[kind] += [
-                signal for signal in found[kind] if kind == "delay" or signal.name not in names
+                signal
+                for signal in defaults.signals[kind]
+                if kind == "delay" or signal.name not in names
             ]
-    _refuse_doubles(rules)
-    _refuse_strangers(rules, signals)
+    return _checked(rules, signals)
+
+
+def _checked(rules: list[Rule], signals: dict[str, list[Signal]]) -> Ruleset:
+    files: dict[str, str] = {}
+    providers = {signal.name for signal in signals["provider"]}
+    for rule in rules:
+        if rule.id in files:
+            raise RuleError(rule.file, rule.id, f"another rule in {files[rule.id]} has this id")
+        files[rule.id] = rule.file
+        if rule.provider and rule.provider not in providers:
+            raise RuleError(rule.file, rule.id, f"unknown provider {rule.provider!r}")
+    for command in signals["command"]:
+        if command.name not in COMMANDS:
+            raise RuleError(command.file, command.name, f"expected one of {', '.join(COMMANDS)}")
     return Ruleset(rules, signals)
-
-
-def parse_defaults() -> dict[str, _Table]:
-    """The parsed TOML of the default rules, by file name."""
-    return {path.name: tomllib.loads(path.read_text(encoding="utf-8")) for path in default_files()}
-
-
-def fingerprint() -> str:
-    """Of the default rules' files: whether the cache was made from them."""
-    digest = blake2b(digest_size=16)
-    for path in default_files():
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _parsed_defaults() -> dict[str, _Table]:
-    """From what the build has left, for tomllib takes several times as long as all the rest."""
-    try:
-        cached = json.loads((_DEFAULT_RULES / _CACHE).read_bytes())
-    except FileNotFoundError:
-        return parse_defaults()
-    if cached["fingerprint"] != fingerprint():
-        return parse_defaults()
-    tables: dict[str, _Table] = cached["tables"]
-    return tables
 
 
 def _read_all(
@@ -350,7 +421,7 @@ class _Reader:
             raise self._error(f"unknown key {min(strange)!r}; known: {', '.join(_RULE_KEYS)}")
         rule = Rule(
             id_,
-            self._member("reason", Reason, FAILURE_REASONS),
+            self._member("reason", {str(reason): reason for reason in FAILURE_REASONS}),
             self._level(),
             self._texts("phrases"),
             self._texts("hosts"),
@@ -359,17 +430,15 @@ class _Reader:
             self._texts("without"),
             self._texts("codes", _CODE, "three digits, 4 or 5 first, x for any digit"),
             self._texts("enhanced", _ENHANCED, "such as 5.1.1, x.7.1, 5.7.x, x.7.500-699"),
-            self._texts("commands", re.compile("|".join(COMMANDS)), "one of " + ", ".join(COMMANDS)),
+            self._texts("commands", _COMMAND, "one of " + ", ".join(COMMANDS)),
             self._text("provider") if "provider" in table else "",
-            self._member("disposition", Disposition, Disposition)
-            if "disposition" in table
-            else None,
+            self._member("disposition", _DISPOSITIONS) if "disposition" in table else None,
             self._texts("examples"),
             self._texts("counterexamples"),
             self._file,
         )
         if not any(rule[3:6]) and not any(rule[8:11]):
-            raise self._error("no condition: give phrases, hosts, urls, codes, enhanced or commands")
+            raise self._error("no phrases, hosts, urls, codes, enhanced or commands")
         return rule
 
     def signal(self) -> Signal:
@@ -394,6 +463,8 @@ class _Reader:
             self._texts("urls"),
             self._file,
         )
+        if self._kind == "delay" and (signal.hosts or signal.urls):
+            raise self._error("a delay has phrases alone")
         if not any(signal[2:5]):
             raise self._error("no condition: give phrases, hosts or urls")
         return signal
@@ -426,11 +497,11 @@ class _Reader:
             raise self._error(f"level {level!r}: expected {LEVELS[0]} to {LEVELS[-1]}")
         return level
 
-    def _member(self, key: str, enum: Callable[[str], Any], allowed: Iterable[Any]) -> Any:
+    def _member(self, key: str, members: dict[str, _Member]) -> _Member:
         value = self._table.get(key)
-        if value not in tuple(allowed):
-            raise self._error(f"{key} {value!r}: expected one of {', '.join(allowed)}")
-        return enum(value)
+        if value not in members:
+            raise self._error(f"{key} {value!r}: expected one of {', '.join(members)}")
+        return members[value]
 
 
 _RULE_KEYS: Final = (
@@ -444,18 +515,3 @@ _SIGNALS: Final = {
     "blocklist": "zone",
     "delay": "seconds",
 }
-
-
-def _refuse_doubles(rules: Iterable[Rule]) -> None:
-    seen: dict[str, str] = {}
-    for rule in rules:
-        if rule.id in seen:
-            raise RuleError(rule.file, rule.id, f"another rule in {seen[rule.id]} has this id")
-        seen[rule.id] = rule.file
-
-
-def _refuse_strangers(rules: Iterable[Rule], signals: dict[str, list[Signal]]) -> None:
-    known = {signal.name for signal in signals["provider"]}
-    for rule in rules:
-        if rule.provider and rule.provider not in known:
-            raise RuleError(rule.file, rule.id, f"unknown provider {rule.provider!r}")

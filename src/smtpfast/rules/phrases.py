@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from itertools import count
+from array import array
+from itertools import islice
 
 from ..records import TYPE_CHECKING, NamedTuple
 from .words import WORD, fold
@@ -77,9 +78,11 @@ class Phrases:
 
     A node is a number; the first five are where the words of sentences, names and URLs begin, and
     those of sentences once more for what is seldom asked: hints, and conditions of other rules.
-    edges: for each node, the next one by a word, or by "#", "#min" … for a number. gaps: for each
-    node, the next one behind a gap; 0 for none. groups: for each node, the groups of the phrases
-    that end there.
+
+    words: all words, "#" first, its kin among them. gaps: for each node, the next one behind a
+    gap; 0 for none. edge_counts: for each node, how many of `edge_words` (places in `words`) and
+    `edge_nodes` (the next nodes) are its own. group_counts: how many of `groups`, the groups of
+    the phrases that end there. All but the words are arrays of unsigned ints ("I").
     """
 
     PLAIN: Final = 0
@@ -89,12 +92,13 @@ class Phrases:
     CONDITIONS: Final = 4
     ROOTS: Final = 5
 
-    def __init__(
-        self, edges: list[dict[str, int]], gaps: list[int], groups: list[list[int]]
-    ) -> None:
-        self.edges = edges
-        self.gaps = gaps
-        self.groups = groups
+    def __init__(self, words: list[str], *columns: bytes) -> None:
+        self.words = words
+        self.columns = columns
+        self.gaps, self.edge_counts, self.edge_words, self.edge_nodes, *more = (
+            array("I", column) for column in columns
+        )
+        self.group_counts, self.groups = more
 
     @classmethod
     def of(cls, groups: Iterable[Group]) -> Phrases:
@@ -104,7 +108,37 @@ class Phrases:
         for number, group in enumerate(groups):
             for root, phrases in enumerate(group):
                 starts[root].update([steps.add(phrase, number) for phrase in phrases])
-        return cls(*_minimal(*steps.determine(starts)))
+        nodes = _minimal(steps.determine(starts))
+        words = list(dict.fromkeys(["#", *(word for node in nodes for word in node.edges)]))
+        places = {word: place for place, word in enumerate(words)}
+        columns = (
+            [node.gap for node in nodes],
+            [len(node.edges) for node in nodes],
+            [places[word] for node in nodes for word in node.edges],
+            [follower for node in nodes for follower in node.edges.values()],
+            [len(node.groups) for node in nodes],
+            [group for node in nodes for group in node.groups],
+        )
+        return cls(words, *(array("I", column).tobytes() for column in columns))
+
+    def nodes(self) -> list[Node]:
+        """The nodes one by one."""
+        edges = zip(map(self.words.__getitem__, self.edge_words), self.edge_nodes, strict=True)
+        groups = iter(self.groups)
+        return [
+            Node(gap, dict(islice(edges, edge_count)), list(islice(groups, group_count)))
+            for gap, edge_count, group_count in zip(
+                self.gaps, self.edge_counts, self.group_counts, strict=True
+            )
+        ]
+
+
+class Node(NamedTuple):
+    """A node: the next one behind a gap (0: none) and by each word, and what ends there."""
+
+    gap: int
+    edges: dict[str, int]
+    groups: list[int]
 
 
 class Group(NamedTuple):
@@ -151,17 +185,13 @@ class _Steps:
         self._group[here] = group
         return start
 
-    def determine(
-        self, starts: Iterable[Iterable[int]]
-    ) -> tuple[list[dict[str, int]], list[int], list[list[int]]]:
-        """The deterministic automaton: its nodes are sets of states."""
+    def determine(self, starts: Iterable[Iterable[int]]) -> list[Node]:
+        """The deterministic automaton: its nodes are sets of states, the first ones `starts`."""
         numbers: dict[object, int] = {}
         members: list[frozenset[int]] = []
-        edges: list[dict[str, int]] = []
-        gaps: list[int] = []
-        groups: list[list[int]] = []
+        nodes: list[Node] = []
 
-        def node(states: Iterable[int], name: object = None) -> int:
+        def number_of(states: Iterable[int], name: object = None) -> int:
             closed = set()
             for state in states:
                 while state:
@@ -174,57 +204,55 @@ class _Steps:
             return numbers[key]
 
         for root, states in enumerate(starts):
-            node(states, root)
-        for number in count():
-            if number == len(members):
-                return edges, gaps, groups
+            number_of(states, root)
+        while len(nodes) < len(members):
             followers: dict[str, list[int]] = {}
-            for state in members[number]:
+            for state in members[len(nodes)]:
                 for word, follower in self._edges[state]:
                     followers.setdefault(word, []).append(follower)
             behind_gap = followers.pop(GAP, None)
-            edges.append({word: node(followers[word]) for word in sorted(followers)})
-            gaps.append(node(behind_gap) if behind_gap else 0)
-            ends = {self._group[state] for state in members[number]} - {-1}
-            groups.append(sorted(ends))
-        raise AssertionError
+            ends = {self._group[state] for state in members[len(nodes)]} - {-1}
+            nodes.append(
+                Node(
+                    number_of(behind_gap) if behind_gap else 0,
+                    {word: number_of(followers[word]) for word in sorted(followers)},
+                    sorted(ends),
+                )
+            )
+        return nodes
 
 
-def _minimal(
-    edges: list[dict[str, int]], gaps: list[int], groups: list[list[int]]
-) -> tuple[list[dict[str, int]], list[int], list[list[int]]]:
-    """The same automaton with nodes that cannot be told apart made one; the first three stay."""
+def _minimal(nodes: list[Node]) -> list[Node]:
+    """The same automaton with nodes that cannot be told apart made one; the roots stay."""
     same: dict[object, int] = {}
-    new = dict.fromkeys(range(len(edges)), 0)
-    kept: list[int] = []
-    for node in _leaves_first(edges, gaps):
-        followers = tuple([(word, new[follower]) for word, follower in edges[node].items()])
-        key = (followers, new[gaps[node]] if gaps[node] else 0, tuple(groups[node]))
-        new[node] = same.setdefault(key if node >= Phrases.ROOTS else node, len(kept) + Phrases.ROOTS)
-        if node < Phrases.ROOTS:
-            new[node] = node
-        elif new[node] == len(kept) + Phrases.ROOTS:
+    new = [*range(Phrases.ROOTS), *[0] * (len(nodes) - Phrases.ROOTS)]
+    kept = nodes[: Phrases.ROOTS]
+    for number in _leaves_first(nodes):
+        gap, edges, groups = nodes[number]
+        node = Node(new[gap], {word: new[follower] for word, follower in edges.items()}, groups)
+        if number < Phrases.ROOTS:
+            kept[number] = node
+            continue
+        key = node.gap, tuple(node.edges.items()), tuple(groups)
+        new[number] = same.setdefault(key, len(kept))
+        if new[number] == len(kept):
             kept.append(node)
-    order = [*range(Phrases.ROOTS), *kept]
-    return (
-        [{word: new[follower] for word, follower in edges[node].items()} for node in order],
-        [new[gaps[node]] if gaps[node] else 0 for node in order],
-        [groups[node] for node in order],
-    )
+    return kept
 
 
-def _leaves_first(edges: list[dict[str, int]], gaps: list[int]) -> Iterator[int]:
+def _leaves_first(nodes: list[Node]) -> Iterator[int]:
     """All nodes, each behind those that follow it; phrases make no circles."""
-    seen = [False] * len(edges)
+    seen = [False] * len(nodes)
     for root in range(Phrases.ROOTS):
         waiting = [(root, False)]
         while waiting:
-            node, are_followers_done = waiting.pop()
+            number, are_followers_done = waiting.pop()
             if are_followers_done:
-                yield node
-            elif not seen[node]:
-                seen[node] = True
-                waiting.append((node, True))
-                waiting += [(follower, False) for follower in edges[node].values()]
-                if gaps[node]:
-                    waiting.append((gaps[node], False))
+                yield number
+            elif not seen[number]:
+                seen[number] = True
+                gap, edges, _ = nodes[number]
+                waiting.append((number, True))
+                waiting += [(follower, False) for follower in edges.values()]
+                if gap:
+                    waiting.append((gap, False))

@@ -61,9 +61,7 @@ def _fold_table() -> dict[int, str]:
     for code in range(0xC0, 0x800):
         letter = chr(code).casefold()
         letter = plain.get(letter) or "".join(
-            part
-            for part in unicodedata.normalize("NFD", letter)
-            if not unicodedata.combining(part)
+            part for part in unicodedata.normalize("NFD", letter) if not unicodedata.combining(part)
         )
         if letter and letter != chr(code) and len(letter.encode()) <= 2:
             table[code] = letter
