@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+
+    from smtpfast._core.pure_meaning import RuleMatcher
+    from smtpfast.rules import Ruleset
 
 CORES = ("pure", "compiled")
 COMPILED_IS_REQUIRED = os.environ.get("SMTPFAST_BACKEND") == "compiled"
@@ -40,6 +44,63 @@ def core(request: pytest.FixtureRequest) -> ModuleType:
 def both() -> tuple[ModuleType, ModuleType]:
     """The pure and the compiled core, for comparing them."""
     return load_core("pure"), load_core("compiled")
+
+
+def load_meaning(name: str) -> ModuleType:
+    """The part of that core that says what replies mean; see `load_core`."""
+    module = load_core(f"{name}_meaning")
+    suffix = Path(module.__file__ or "").suffix
+    assert (suffix == ".py") == (name == "pure"), "the test does not run the core it names"
+    return module
+
+
+@cache
+def default_matcher(name: str) -> RuleMatcher:
+    """The default rules on the core of that name."""
+    ruleset = importlib.import_module("smtpfast.classifier").Classifier.default().ruleset
+    matcher: RuleMatcher = load_meaning(name).RuleMatcher(ruleset)
+    return matcher
+
+
+@pytest.fixture(params=CORES)
+def meaning(request: pytest.FixtureRequest) -> ModuleType:
+    """What says what replies mean, of both cores, one after the other."""
+    return load_meaning(request.param)
+
+
+@pytest.fixture
+def both_meanings() -> tuple[ModuleType, ModuleType]:
+    """What says what replies mean, of the pure and of the compiled core."""
+    return load_meaning("pure"), load_meaning("compiled")
+
+
+@pytest.fixture(params=CORES)
+def matcher(request: pytest.FixtureRequest) -> RuleMatcher:
+    """The default rules on both cores, one after the other."""
+    return default_matcher(request.param)
+
+
+@pytest.fixture
+def both_matchers() -> tuple[RuleMatcher, RuleMatcher]:
+    """The default rules on the pure and on the compiled core."""
+    return default_matcher("pure"), default_matcher("compiled")
+
+
+@pytest.fixture
+def rules_of(tmp_path: Path) -> Callable[..., Ruleset]:
+    """The rules of some TOML, alone or before the default ones."""
+
+    def read(*texts: str, with_defaults: bool = False) -> Ruleset:
+        paths = []
+        for number, text in enumerate(texts, 1):
+            paths.append(tmp_path / f"own-{number}.toml")
+            paths[-1].write_text(text, encoding="utf-8")
+        ruleset: Ruleset = importlib.import_module("smtpfast.rules").ruleset_from(
+            paths, with_defaults=with_defaults
+        )
+        return ruleset
+
+    return read
 
 
 @pytest.fixture

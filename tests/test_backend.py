@@ -224,11 +224,13 @@ assert Watched.asked == {"SMTPFAST_BACKEND"}, Watched.asked
 def test_all_is_sorted_and_complete() -> None:
     names = smtpfast.__all__
     assert names == sorted(set(names))
+    for name in names:
+        getattr(smtpfast, name)  # what needs the rules is loaded now
     present = {
         name
         for name, value in vars(smtpfast).items()
         if not name.startswith("_") and not inspect.ismodule(value)
-    }
+    } - {"TYPE_CHECKING"}
     assert {name for name in names if not name.startswith("_")} == present
     assert [name for name in names if name.startswith("_")] == ["__version__"]
 
@@ -269,10 +271,10 @@ def test_the_package_is_typed() -> None:
 # gathers names, stands above all but the command.
 LAYERS = (
     ("octets", "records", "errors", "status"),
-    ("registry", "enhanced"),
-    ("reply",),
+    ("registry", "enhanced", "reasons"),
+    ("reply", "rules", "meaning"),
     ("_core",),
-    ("defects", "stream"),
+    ("defects", "stream", "classifier", "accuracy"),
     ("",),
     ("cli", "__main__"),
 )
@@ -347,6 +349,17 @@ def test_the_compiled_core_imports_from_its_own_row_or_below(
     assert [module for module in ours if ROWS[part_of(module)] > ROWS["_core"]] == []
 
 
+def test_the_other_compiled_core_imports_from_its_own_row_or_below(
+    both_meanings: tuple[ModuleType, ModuleType],
+) -> None:
+    modules = {
+        getattr(value, "__module__", None) or "" for value in vars(both_meanings[1]).values()
+    }
+    ours = {module for module in modules if module.partition(".")[0] == "smtpfast"}
+    assert ours >= {"smtpfast._core.compiled_meaning", "smtpfast.meaning", "smtpfast.reasons"}
+    assert [module for module in ours if ROWS[part_of(module)] > ROWS["_core"]] == []
+
+
 def test_the_test_of_layers_sees_imports() -> None:
     assert imported_modules(Path("__init__.py")) >= {"smtpfast._core", "smtpfast.stream"}
     assert imported_modules(Path("stream.py")) >= {"smtpfast._core"}
@@ -357,8 +370,60 @@ def test_the_test_of_layers_sees_imports() -> None:
 
 def test_only_the_command_and_the_switch_touch_the_world() -> None:
     worldly = {"os", "sys", "socket", "ssl", "time", "subprocess", "pathlib", "argparse", "logging"}
+    # The rules are files, the package's and the user's own.
+    read_rules = {Path("rules/__init__.py"), Path("classifier.py")}
     for source in SOURCES:
         tops = {module.partition(".")[0] for module in imported_modules(source)}
         if source.parts[0] == "cli" or source in (Path("__main__.py"), Path("_core/__init__.py")):
             continue
-        assert tops & worldly == set(), source
+        files = {"os", "sys", "pathlib"} if source in read_rules else set()
+        assert tops & worldly <= files, source
+
+
+def test_an_import_reads_no_rules() -> None:
+    # They take longer than all else: they are read when they are first asked for.
+    code = """
+import smtpfast
+assert not {"Classifier", "diagnose"} & {*vars(smtpfast)}
+assert not {"smtpfast.rules", "smtpfast.classifier", "smtpfast._core.meaning"} & {*sys.modules}
+assert {"Classifier", "diagnose", "diagnose_lines"} <= {*smtpfast.__all__}
+try:
+    smtpfast.nonsense
+except AttributeError as error:
+    assert str(error) == "module 'smtpfast' has no attribute 'nonsense'"
+assert smtpfast.diagnose("550 5.1.1 User unknown").reason == "bad_mailbox"
+assert smtpfast.diagnose is vars(smtpfast)["diagnose"]
+assert "smtpfast.rules" in sys.modules
+"""
+    for backend in ("pure", "auto"):
+        result = run(code, backend=backend)
+        assert (result.returncode, result.stderr) == (0, ""), backend
+
+
+MEANING_OF = """
+import smtpfast
+from smtpfast._core import meaning
+assert issubclass(smtpfast.Classifier, meaning.RuleMatcher)
+print(smtpfast.BACKEND, meaning.RuleMatcher.__module__)
+"""
+
+
+@pytest.mark.parametrize("backend", ["pure", "compiled"])
+def test_what_says_what_replies_mean_is_of_the_core_that_was_chosen(
+    both_meanings: tuple[ModuleType, ModuleType], backend: str
+) -> None:
+    result = run(MEANING_OF, backend=backend)
+    assert result.stdout.split() == [backend, f"smtpfast._core.{backend}_meaning"], result.stderr
+
+
+def test_pure_does_not_even_load_the_other_extension() -> None:
+    code = "import smtpfast; smtpfast.diagnose('550 x'); print(*sys.modules)"
+    result = run(code, backend="pure")
+    assert result.returncode == 0, result.stderr
+    loaded = {name for name in result.stdout.split() if name.startswith("smtpfast._core.")}
+    assert not [name for name in loaded if "compiled" in name]
+
+
+def test_without_the_extensions_the_pure_core_says_what_replies_mean(copied_root: Path) -> None:
+    result = run(MEANING_OF, copied_root)
+    assert result.stdout.split() == ["pure", "smtpfast._core.pure_meaning"], result.stderr

@@ -4,16 +4,18 @@ from ._core import BACKEND, classify, classify_lines, classify_many, describe, f
 from .defects import Defect, find_defects
 from .enhanced import EnhancedStatusCode
 from .errors import ReplySyntaxError, ReplyTooLarge, SmtpFastError
-from .records import TYPE_CHECKING
 from .reply import Reply, ReplyLine, ReplyLines
 from .status import Category, Severity, SmtpStatusCode
 from .stream import ReplyParser
 
+# As in records.py, and gone at once: it is no name of ours.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .classifier import Classifier, diagnose, diagnose_lines
     from .meaning import Diagnoses
     from .reasons import Diagnosis, Disposition, Reason
     from .rules import RuleError
+del TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -64,3 +66,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -113,7 +113,9 @@ def _labelled(entry: dict[str, Any], file: str, number: int) -> Labelled:
     others = [entry.get(key) or [] for key in ("accept", "also")]
     if not all(isinstance(some, list) for some in others):
         raise SmtpFastError("accept and also: expected lists of reasons")
-    reasons = [_reason(name) for name in first + others[0] + others[1]]
+    # In `accept` names of other classifications may stand beside ours, and can never be right.
+    accept = [name for name in others[0] if not isinstance(name, str) or name in _REASONS]
+    reasons = [_reason(name) for name in first + accept + others[1]]
     if not reasons:
         raise SmtpFastError("no reason")
     command = str(entry["command"]) if entry.get("command") else None

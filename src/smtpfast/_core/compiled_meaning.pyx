@@ -27,7 +27,7 @@ from ..meaning import Diagnoses
 from ..reasons import Diagnosis, Disposition, Reason
 from ..reply import ReplyLine, ReplyLines
 from ..rules import COMMANDS, HINT_LEVEL
-from ..rules.words import FOLD
+from ..rules.words import FOLD, FOLDED_RANGES
 from ..status import Severity
 from . import pure_meaning
 from .compiled import classify_lines
@@ -140,6 +140,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     PyObject *PyTuple_GET_ITEM(object, Py_ssize_t)
     long PyLong_AsLong(object)
+    long PyLong_AsLongAndOverflow(object, int *)
     const char *PyUnicode_AsUTF8AndSize(PyObject *, Py_ssize_t *)
     void PyErr_Clear()
 
@@ -150,7 +151,12 @@ cdef object line_type = ReplyLine, diagnosis_type = Diagnosis
 cdef list reasons = list(Reason), dispositions = list(Disposition)
 cdef list code_words = [f"{code:03}" for code in range(1000)]
 cdef bytes fold_pairs = b"".join(
-    [FOLD.get(code, chr(code)).encode().ljust(2, b"\0") for code in range(0xC0, 0x800)]
+    [
+        # No letter has the bytes FF FF: it stays as it is.
+        FOLD[code].encode().ljust(2, b"\0") if code in FOLD else b"\xff\xff"
+        for some in FOLDED_RANGES
+        for code in some
+    ]
 )
 
 
@@ -465,7 +471,7 @@ cdef class RuleMatcher:
         cdef Py_ssize_t size
         cdef const uint8_t *data
         if type(reply) is line_type:
-            code = PyLong_AsLong(<object>PyTuple_GET_ITEM(reply, 0))
+            code = code_of(<object>PyTuple_GET_ITEM(reply, 0))
             data = utf8_of(<object>PyTuple_GET_ITEM(reply, 4), &size)
             if code >= 0 and data is not NULL:
                 enhanced = packed(<object>PyTuple_GET_ITEM(reply, 3))
@@ -593,6 +599,13 @@ cdef int disposition_of(reason, own, int severity) except -1:
     if own is None or pure_meaning.severity_forbids(own, severity_):
         own = reason.disposition(severity_)
     return dispositions.index(own)
+
+
+cdef inline int32_t code_of(object code) except? -2:
+    """A reply code; -1 for any other int."""
+    cdef int overflow
+    cdef long value = PyLong_AsLongAndOverflow(code, &overflow)
+    return value if 0 <= value <= 999 else -1
 
 
 cdef inline const uint8_t *utf8_of(object text, Py_ssize_t *size) noexcept:

@@ -10,6 +10,7 @@
 #include "scan.h"
 
 enum {
+    MEANING_SERVICE_CLOSING = 421, /* RFC 5321 section 3.8: at any time, no answer to a command */
     MEANING_MAX_TEXT = 16384,
     MEANING_MAX_ADDRESS_PART = 255,
     MEANING_MAX_GAP = 3,
@@ -73,7 +74,7 @@ typedef struct {
     const uint16_t *shifts;
     uint32_t word_mask, shift_mask;
     const uint8_t *letters;
-    const uint16_t *fold; /* the two bytes of U+00C0–U+07FF folded, the second one high */
+    const uint16_t *fold; /* of U+00C0–U+07FF and U+1E00–U+1FFF: two bytes, the second one high */
     const uint32_t *long_words; /* where the letters of a long word begin, and their number */
     /* Phrases. */
     const uint32_t *first[MEANING_ROOTS]; /* the node behind a first word; 0: none */
@@ -278,9 +279,18 @@ static inline meaning_token meaning_token_of(const meaning_rules *rules, const u
     return token;
 }
 
-static inline int meaning_repeats_code(const uint8_t *word, int64_t length, int32_t code) {
-    return length == 3 && code >= 0 && word[0] == '0' + code / 100 &&
-           word[1] == '0' + code / 10 % 10 && word[2] == '0' + code % 10;
+static inline int meaning_is_code(const uint8_t *word, int32_t code) {
+    return word[0] == '0' + code / 100 && word[1] == '0' + code / 10 % 10 &&
+           word[2] == '0' + code % 10;
+}
+
+/* Whether a word repeats the reply code, perhaps behind the \n that Exim writes for a line end. */
+static inline int meaning_repeats_code(const uint8_t *text, meaning_token token, int32_t code) {
+    const uint8_t *word = text + token.start;
+    if (code < 0) return 0;
+    if (token.end - token.start == 3) return meaning_is_code(word, code);
+    return token.end - token.start == 4 && (word[0] | 0x20) == 'n' && token.start > 0 &&
+           word[-1] == '\\' && meaning_is_code(word + 1, code);
 }
 
 /* --- Text: letter by letter ----------------------------------------------------------------- */
@@ -306,7 +316,7 @@ static const uint8_t meaning_classes[256] = {
 #define D 66
     S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S,
     S, R, E, R, R, R, R, 0, 0, 0, R, R, 0, R, D, H, L, L, L, L, L, L, L, L, L, L, 0, 0, E, R, E, R,
-    A, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, 0, R, 0, R, R,
+    A, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, R, R,
     0, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, 0, R, 0, R, S,
 #undef S
 #undef L
@@ -331,12 +341,14 @@ typedef struct {
 
 static inline int meaning_continues(uint8_t byte) { return (byte & 0xC0) == 0x80; }
 
-static inline void meaning_fold_two(const meaning_rules *rules, uint32_t code,
-                                    meaning_letter *letter) {
-    const uint16_t pair = rules->fold[code - 0xC0];
+/* Without case and accents; what is no letter of the table stays as it is. */
+static inline void meaning_fold(const meaning_rules *rules, uint32_t code, meaning_letter *letter) {
+    const uint32_t index = code < 0x800 ? code - 0xC0 : code - 0x1E00 + (0x800 - 0xC0);
+    const uint16_t pair = rules->fold[index];
+    if (pair == 0xFFFF) return;
     letter->folded[0] = (uint8_t)pair;
     letter->folded[1] = (uint8_t)(pair >> 8);
-    letter->folded_size = pair >> 8 ? 2 : 1;
+    letter->folded_size = pair >> 8 ? 2 : pair != 0;
 }
 
 static inline meaning_letter meaning_letter_at(const meaning_rules *rules, const uint8_t *data,
@@ -353,7 +365,9 @@ static inline meaning_letter meaning_letter_at(const meaning_rules *rules, const
         letter.size = 2;
         if (byte == 0xC2) return letter;
         letter.class_ = MEANING_LETTER | MEANING_RUN;
-        meaning_fold_two(rules, (uint32_t)(byte & 0x1F) << 6 | (data[at + 1] & 0x3F), &letter);
+        letter.folded[1] = data[at + 1];
+        letter.folded_size = 2;
+        meaning_fold(rules, (uint32_t)(byte & 0x1F) << 6 | (data[at + 1] & 0x3F), &letter);
         return letter;
     }
     if ((byte & 0xF0) == 0xE0 && left >= 3 && meaning_continues(data[at + 1]) &&
@@ -366,6 +380,7 @@ static inline meaning_letter meaning_letter_at(const meaning_rules *rules, const
             letter.folded[1] = data[at + 1];
             letter.folded[2] = data[at + 2];
             if (code < 0x2000) letter.class_ = MEANING_LETTER | MEANING_RUN;
+            if (code >= 0x1E00 && code < 0x2000) meaning_fold(rules, code, &letter);
             letter.is_sign = code >= 0x3040 && code < 0xD800;
             letter.is_stop = code == 0x3002 || code == 0xFF01 || code == 0xFF1B || code == 0xFF1F;
             return letter;
@@ -381,7 +396,10 @@ static inline meaning_letter meaning_letter_at(const meaning_rules *rules, const
     }
     if (byte >= 0xC0) { /* no UTF-8: the letter of Latin-1 */
         letter.class_ = MEANING_LETTER | MEANING_RUN;
-        meaning_fold_two(rules, byte, &letter);
+        letter.folded[0] = (uint8_t)(0xC0 | byte >> 6);
+        letter.folded[1] = (uint8_t)(0x80 | (byte & 0x3F));
+        letter.folded_size = 2;
+        meaning_fold(rules, byte, &letter);
     }
     return letter;
 }
@@ -449,10 +467,10 @@ static inline void meaning_push(meaning_token *tokens, int32_t *count, meaning_t
 }
 
 /* A word of a sentence, unless it repeats the reply code; `*seen_to` is where the last one ends. */
-static inline void meaning_push_plain(meaning_scratch *scratch, const uint8_t *folded,
+static inline void meaning_push_plain(meaning_scratch *scratch, const uint8_t *text,
                                       meaning_token token, int32_t code, int64_t *seen_to) {
     static const meaning_token boundary = {MEANING_BOUNDARY, 0, 0, 0, 0};
-    if (token.number && meaning_repeats_code(folded, token.end - token.start, code)) return;
+    if (meaning_repeats_code(text, token, code)) return;
     if (token.start - *seen_to > 1 && meaning_any(scratch->stop, *seen_to, token.start))
         meaning_push(scratch->rows[0], &scratch->counts[0], boundary);
     meaning_push(scratch->rows[0], &scratch->counts[0], token);
@@ -487,17 +505,50 @@ static void meaning_push_words(const meaning_rules *rules, meaning_scratch *scra
         }
         if (at == from) {
             at += text[at] < 0x80 ? 1 : meaning_letter_at(rules, text, at, size).size;
-        } else {
+        } else if (length) {
             meaning_token token = {MEANING_UNKNOWN, 0, (uint16_t)from, (uint16_t)at, 0};
-            if (length < longest) token = meaning_token_of(rules, folded, length, from, at);
+            if (length < longest)
+                token = meaning_token_of(rules, folded, length, from, at);
+            else if (scan_is_digit(text[from])) /* no unit is as long, but numbers may be */
+                token.number = (uint16_t)meaning_number(rules, text + from, at - from);
             if (kind == MEANING_PLAIN)
-                meaning_push_plain(scratch, folded, token, code, seen_to);
+                meaning_push_plain(scratch, text, token, code, seen_to);
             else
                 meaning_push(scratch->rows[kind], &scratch->counts[kind], token);
         }
     }
     if (kind != MEANING_PLAIN)
         meaning_push(scratch->rows[kind], &scratch->counts[kind], boundary);
+}
+
+/* Where an address with a quoted local part ends that begins at `at`; 0 if there is none. */
+static inline int64_t meaning_quoted_end(const meaning_rules *rules, const uint8_t *text,
+                                         int64_t at, int64_t size) {
+    int64_t letters = 0;
+    for (at++; at < size && text[at] != '"'; letters++) {
+        if (text[at] == '@' || text[at] == '<' || text[at] == '>') return 0;
+        if (letters == MEANING_MAX_ADDRESS_PART) return 0;
+        at += text[at] < 0x80 ? 1 : meaning_letter_at(rules, text, at, size).size;
+    }
+    if (size - at < 2 || text[at + 1] != '@') return 0;
+    for (at += 2; at < size;) {
+        if (text[at] < 0x80) {
+            if (!(meaning_class(text[at]) & MEANING_RUN)) break;
+            at++;
+        } else {
+            const meaning_letter letter = meaning_letter_at(rules, text, at, size);
+            if (!(letter.class_ & MEANING_RUN)) break;
+            at += letter.size;
+        }
+    }
+    return at;
+}
+
+/* Where an address ends that begins with a bracket or a quote; 0 if there is none. */
+static inline int64_t meaning_enclosed_end(const meaning_rules *rules, const uint8_t *text,
+                                           int64_t at, int64_t size) {
+    if (text[at] == '<') return meaning_bracket_end(rules, text, at, size);
+    return text[at] == '"' ? meaning_quoted_end(rules, text, at, size) : 0;
 }
 
 /* What a run is, beginning at `start`: where it ends, and what kind of words it holds. */
@@ -555,7 +606,7 @@ static void meaning_read_letters(const meaning_rules *rules, meaning_scratch *sc
     }
     for (at = 0; at < size;) {
         meaning_letter letter = {1, 0, 0, 0, {0, 0, 0}, 0};
-        int64_t end = text[at] == '<' ? meaning_bracket_end(rules, text, at, size) : 0;
+        int64_t end = meaning_enclosed_end(rules, text, at, size);
         if (text[at] < 0x80)
             letter.class_ = meaning_class(text[at]);
         else
@@ -600,6 +651,7 @@ static inline meaning_bits meaning_block(const uint8_t *data, uint8_t *folded) {
         const __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')),
                                           _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('<')),
                                                        _mm_cmpeq_epi8(bytes, _mm_set1_epi8(':'))));
+        const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
         const __m128i end = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('!')),
                                          _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('?')),
                                                       _mm_cmpeq_epi8(bytes, _mm_set1_epi8(';'))));
@@ -607,7 +659,7 @@ static inline meaning_bits meaning_block(const uint8_t *data, uint8_t *folded) {
                                            _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F)));
         _mm_storeu_si128((__m128i *)(folded + 16 * part), lower);
         bits.word |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(letter, digit)) << 16 * part;
-        bits.special |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(dot, mark)) << 16 * part;
+        bits.special |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(dot, quote), mark)) << 16 * part;
         bits.stop |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(dot, end)) << 16 * part;
         bits.space |= (uint64_t)(uint32_t)_mm_movemask_epi8(space) << 16 * part;
         bits.high |= (uint64_t)(uint32_t)_mm_movemask_epi8(bytes) << 16 * part;
@@ -620,7 +672,8 @@ static inline meaning_bits meaning_block(const uint8_t *data, uint8_t *folded) {
         folded[byte] = value | 0x20;
         if (class_ & MEANING_LETTER) bits.word |= bit;
         if (class_ & MEANING_SPACE) bits.space |= bit;
-        if (value == '.' || value == '@' || value == '<' || value == ':') bits.special |= bit;
+        if (value == '.' || value == '@' || value == '<' || value == ':' || value == '"')
+            bits.special |= bit;
         if (value == '.' || value == '!' || value == '?' || value == ';') bits.stop |= bit;
         if (value & 0x80) bits.high |= bit;
     }
@@ -667,8 +720,8 @@ static void meaning_hide_names(const meaning_rules *rules, meaning_scratch *scra
             int64_t start = at;
             meaning_run run;
             if (at < hidden_to) continue;
-            if (byte == '<') {
-                run.end = meaning_bracket_end(rules, text, at, size);
+            if (byte == '<' || byte == '"') {
+                run.end = meaning_enclosed_end(rules, text, at, size);
                 if (!run.end) continue;
                 run.kind = MEANING_ROOTS;
             } else {
@@ -735,7 +788,7 @@ static int meaning_read_ascii(const meaning_rules *rules, meaning_scratch *scrat
     for (int32_t edge = 0; edge < edge_count; edge += 2) {
         const int64_t start = scratch->edges[edge], end = scratch->edges[edge + 1];
         const uint8_t *folded = scratch->folded + start;
-        meaning_push_plain(scratch, folded,
+        meaning_push_plain(scratch, text,
                            meaning_token_of(rules, folded, end - start, start, end), code,
                            &seen_to);
     }
@@ -998,23 +1051,38 @@ static int32_t meaning_code_rule(const meaning_rules *rules, meaning_scratch *sc
     return memo->certain;
 }
 
-/* The delay in the words of a phrase; -1 for a number that cannot be meant. */
-static int32_t meaning_delay(const uint8_t *text, int64_t start, int64_t end, int32_t seconds) {
-    int64_t numbers[3] = {-1, -1, -1}; /* the last one first */
-    int64_t delay;
-    for (int index = 0; index < 3; index++) {
-        int64_t value = 0, unit = 1, digits = 0;
-        while (end > start && !scan_is_digit(text[end - 1])) end--;
-        if (end == start) break;
-        for (; end > start && scan_is_digit(text[end - 1]); end--, digits++) {
-            if (digits == 9) return -1;
-            value += (text[end - 1] - '0') * unit;
-            unit *= 10;
+/* Whether a token is a number, perhaps with letters that are those of ASCII when folded. */
+static inline int meaning_is_number(const meaning_rules *rules, const uint8_t *text,
+                                    const meaning_token *token) {
+    int64_t at = token->start;
+    while (at < token->end && scan_is_digit(text[at])) at++;
+    while (at < token->end) {
+        const meaning_letter letter = meaning_letter_at(rules, text, at, token->end);
+        for (int32_t byte = 0; byte < letter.folded_size; byte++)
+            if ((uint8_t)(letter.folded[byte] - 'a') >= 26) return 0;
+        at += letter.size;
+    }
+    return 1;
+}
+
+/* The delay in the words text[start:end] of a phrase; -1 for a number that cannot be meant. */
+static int32_t meaning_delay(const meaning_rules *rules, const meaning_scratch *scratch,
+                             const uint8_t *text, uint32_t start, uint32_t end, int32_t seconds) {
+    int64_t numbers[3] = {-1, -1, -1}, delay; /* the last one first */
+    int found = 0;
+    for (int32_t index = scratch->counts[0]; index-- && found < 3;) {
+        const meaning_token *token = &scratch->rows[0][index];
+        int64_t at = token->start, value = 0;
+        if (token->word == MEANING_BOUNDARY || !scan_is_digit(text[at])) continue;
+        if (token->start < start || token->end > end || !meaning_is_number(rules, text, token)) continue;
+        for (; at < token->end && scan_is_digit(text[at]); at++) {
+            if (at - token->start == 9) return -1;
+            value = value * 10 + text[at] - '0';
         }
-        numbers[index] = value;
+        numbers[found++] = value;
     }
     if (seconds)
-        delay = (numbers[0] < 0 ? 1 : numbers[0]) * seconds;
+        delay = (found ? numbers[0] : 1) * seconds;
     else
         delay = numbers[2] * 3600 + numbers[1] * 60 + numbers[0];
     return delay <= INT32_MAX ? (int32_t)delay : -1;
@@ -1086,7 +1154,10 @@ static void meaning_judge(const meaning_rules *rules, meaning_scratch *scratch, 
             *delay = hit;
         }
     }
-    if (command < 0 && command_group != INT32_MAX) command = rules->command_numbers[command_group];
+    if (code == MEANING_SERVICE_CLOSING)
+        command = -1;
+    else if (command < 0 && command_group != INT32_MAX)
+        command = rules->command_numbers[command_group];
     if (provider != INT32_MAX) decision->provider = provider - rules->first_provider;
     if (memo->count) {
         const int32_t number = meaning_code_rule(rules, scratch, memo, command, decision->provider);
@@ -1195,7 +1266,8 @@ static meaning_decision meaning_decide(const meaning_rules *rules, meaning_scrat
             meaning_span(scratch, shape->blocklist, &decision.blocklist_start,
                          &decision.blocklist_end);
             meaning_span(scratch, shape->delay, &start, &end);
-            if (end) decision.retry_after = meaning_delay(text, start, end, shape->delay_seconds);
+            if (end) decision.retry_after = meaning_delay(rules, scratch, text, (uint32_t)start, (uint32_t)end,
+                                                     shape->delay_seconds);
             return decision;
         }
         shape->hash = hash;
@@ -1208,7 +1280,7 @@ static meaning_decision meaning_decide(const meaning_rules *rules, meaning_scrat
     meaning_judge(rules, scratch, command, &decision, &delay);
     if (delay) {
         const int32_t seconds = rules->delay_seconds[delay->group - rules->first_delay];
-        decision.retry_after = meaning_delay(text, delay->start, delay->end, seconds);
+        decision.retry_after = meaning_delay(rules, scratch, text, delay->start, delay->end, seconds);
         if (shape) shape->delay_seconds = seconds;
     }
     if (shape) {

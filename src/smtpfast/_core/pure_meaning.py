@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     # Where something stands in a text.
     Span = tuple[int, int]
 
+# RFC 5321 section 3.8: 421 may come at any time, and is no answer to the command.
+SERVICE_CLOSING: Final = 421
+
 ACCEPTED_RULE, INTERMEDIATE_RULE, NO_RULE = RULES_WITHOUT_A_FILE
 # For exceptions that tell of no reply: the server was not reached or went away; the library says
 # that the server lacks something; the library says something else.
@@ -142,11 +145,13 @@ class RuleMatcher:
             reason, evidence = Reason.INTERMEDIATE, codes_as_evidence(code, 0)
             return _plain(reason, Disposition.CONTINUE, INTERMEDIATE_RULE, evidence), 0, 0
         rules = self.ruleset
+        if code == SERVICE_CLOSING:
+            command = -1
         text = text[:MAX_TEXT_BYTES]
         enhanced = enhanced or enhanced_in(text)
         seen = text.decode("utf-8", "surrogateescape")
         hits = self._hits(seen, code)
-        if command < 0:
+        if command < 0 and code != SERVICE_CLOSING:
             found = _first(hits, 0, len(rules.commands))
             command = rules.command_numbers[found] if found >= 0 else -1
         provider = _first(hits, rules.first_provider_group, len(rules.providers))
@@ -171,7 +176,7 @@ class RuleMatcher:
         diagnosis = Diagnosis(
             reason,
             disposition,
-            self._retry_after(seen, hits),
+            self._retry_after(seen, code, hits),
             self._blocklist(seen, hits),
             rules.providers[provider].name if provider >= 0 else None,
             name,
@@ -225,7 +230,7 @@ class RuleMatcher:
                 if not words[after].key:
                     break
 
-    def _retry_after(self, text: str, hits: dict[int, Span]) -> int | None:
+    def _retry_after(self, text: str, code: int, hits: dict[int, Span]) -> int | None:
         """The delay that stands first in the text."""
         rules = self.ruleset
         first = rules.first_delay_group
@@ -233,7 +238,9 @@ class RuleMatcher:
         if not groups:
             return None
         group = min(groups, key=lambda group: hits[group])
-        return delay_in(text[slice(*hits[group])], rules.delays[group - first].seconds)
+        words = words_of(text[slice(*hits[group])], code).plain
+        numbers = [word.key for word in words if number_class(word.key)]
+        return delay_of(numbers, rules.delays[group - first].seconds)
 
     def _blocklist(self, text: str, hits: dict[int, Span]) -> str | None:
         rules = self.ruleset
@@ -277,13 +284,11 @@ def command_number(command: str) -> int:
 
 def parts_of(reply: Any) -> Parts:
     """What a reply of any kind says."""
-    if isinstance(reply, Reply):
-        return reply.code, int(reply.enhanced or 0), octets(reply.text)
-    line = reply if isinstance(reply, ReplyLine) else classify(reply)
-    text = octets(line.text)
-    if line.code == MALFORMED:
-        return inner_reply(text)
-    return line.code, int(line.enhanced or 0), text
+    said = reply if isinstance(reply, Reply | ReplyLine) else classify(reply)
+    text = octets(said.text)
+    if 0 <= said.code <= 999:
+        return said.code, int(said.enhanced or 0), text
+    return inner_reply(text)
 
 
 def inner_reply(text: bytes) -> Parts:
@@ -364,18 +369,18 @@ def codes_as_evidence(code: int, enhanced: int) -> str:
     return " ".join(words)
 
 
-def delay_in(span: str, seconds: int) -> int | None:
-    """The delay that a phrase has matched; `seconds` is what its unit is, 0 for a clock.
+def delay_of(words: list[str], seconds: int) -> int | None:
+    """The delay that a phrase with these numbers ("5", "5min") has matched.
 
-    None for a number that cannot be meant.
+    `seconds` is what its unit is, 0 for a clock. None for a number that cannot be meant.
     """
-    numbers = _NUMBER.findall(span)
-    if any(len(number) > _DIGITS_OF_DELAY for number in numbers[-3:]):
+    numbers = [match[0] for match in map(_NUMBER.match, words[-3:]) if match]
+    if any(len(number) > _DIGITS_OF_DELAY for number in numbers):
         return None
     if seconds:
         delay = int(numbers[-1]) * seconds if numbers else seconds
     else:
-        hours, minutes, rest = map(int, numbers[-3:])
+        hours, minutes, rest = map(int, numbers)
         delay = hours * 3600 + minutes * 60 + rest
     return delay if delay <= _LONGEST_DELAY else None
 

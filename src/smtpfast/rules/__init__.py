@@ -35,6 +35,8 @@ LEVELS: Final = range(6)
 OWN_LEVEL: Final = 0
 DEFAULT_LEVEL: Final = 2
 HINT_LEVEL: Final = 4
+# A month: no unit in which a server counts its delays is longer.
+LONGEST_UNIT: Final = 31 * 86_400
 
 # The registry's last subject (RFC 3463 section 3).
 LAST_SUBJECT: Final = 7
@@ -49,6 +51,9 @@ _ID: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 _COMMAND: Final = re.compile("|".join(COMMANDS))
 _CODE: Final = re.compile(r"[45x][0-9x]{2}")
 _ENHANCED: Final = re.compile(r"([45x])\.([0-7]|x)\.(?:([0-9]{1,3})(?:-([0-9]{1,3}))?|x)", re.ASCII)
+
+
+_ENHANCED_FORM: Final = "such as 5.1.1, x.7.1, 5.7.x, x.7.500-699"
 
 
 class RuleError(SmtpFastError):
@@ -371,6 +376,9 @@ def _checked(rules: list[Rule], signals: dict[str, list[Signal]]) -> Ruleset:
         files[rule.id] = rule.file
         if rule.provider and rule.provider not in providers:
             raise RuleError(rule.file, rule.id, f"unknown provider {rule.provider!r}")
+    for number, provider in enumerate(signals["provider"]):
+        if any(provider.name == other.name for other in signals["provider"][:number]):
+            raise RuleError(provider.file, f"provider {provider.name!r}", "this provider again")
     for command in signals["command"]:
         if command.name not in COMMANDS:
             raise RuleError(command.file, command.name, f"expected one of {', '.join(COMMANDS)}")
@@ -415,10 +423,16 @@ class _Reader:
         id_ = self._text("id")
         if not _ID.fullmatch(id_):
             raise self._error(f"id {id_!r}: expected lower-case words with a dot between them")
+        if id_ in RULES_WITHOUT_A_FILE or id_.startswith("exception."):
+            raise self._error(f"id {id_!r} is taken by what is decided without a rule")
         self._name = id_
         strange = table.keys() - _RULE_KEYS
         if strange:
             raise self._error(f"unknown key {min(strange)!r}; known: {', '.join(_RULE_KEYS)}")
+        for pattern in self._texts("enhanced", _ENHANCED, _ENHANCED_FORM):
+            first, dash, last = pattern.rpartition(".")[2].partition("-")
+            if dash and int(first) > int(last):
+                raise self._error(f"enhanced: {pattern!r}: the range goes down")
         rule = Rule(
             id_,
             self._member("reason", {str(reason): reason for reason in FAILURE_REASONS}),
@@ -429,7 +443,7 @@ class _Reader:
             self._texts("with"),
             self._texts("without"),
             self._texts("codes", _CODE, "three digits, 4 or 5 first, x for any digit"),
-            self._texts("enhanced", _ENHANCED, "such as 5.1.1, x.7.1, 5.7.x, x.7.500-699"),
+            self._texts("enhanced", _ENHANCED, _ENHANCED_FORM),
             self._texts("commands", _COMMAND, "one of " + ", ".join(COMMANDS)),
             self._text("provider") if "provider" in table else "",
             self._member("disposition", _DISPOSITIONS) if "disposition" in table else None,
@@ -450,8 +464,10 @@ class _Reader:
         if self._kind == "delay":
             if not self._table.get("clock"):
                 seconds = self._table.get("seconds", 0)
-                if type(seconds) is not int or seconds < 1:
-                    raise self._error("seconds: expected a positive whole number")
+                if type(seconds) is not int or not 0 < seconds <= LONGEST_UNIT:
+                    raise self._error(f"seconds: expected a positive number up to {LONGEST_UNIT}")
+            elif any(text.count("#") < 3 for text in self._texts("phrases")):
+                raise self._error("a clock has three numbers: # # #")
         else:
             name = self._text(key, may_be_empty=self._kind == "blocklist")
             self._name = f"{self._kind} {name!r}"
@@ -499,7 +515,7 @@ class _Reader:
 
     def _member(self, key: str, members: dict[str, _Member]) -> _Member:
         value = self._table.get(key)
-        if value not in members:
+        if not isinstance(value, str) or value not in members:
             raise self._error(f"{key} {value!r}: expected one of {', '.join(members)}")
         return members[value]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from itertools import islice
+from itertools import islice, pairwise
 
 from ..records import TYPE_CHECKING, NamedTuple
 from .words import WORD, fold
@@ -19,6 +19,8 @@ MAX_GAP: Final = 3
 MAX_WAYS: Final = 512
 MAX_WORDS: Final = 16
 MAX_GAPS: Final = 3
+MAX_WORD_BYTES: Final = 200
+MAX_UNIT: Final = 12
 
 GAP: Final = "*"
 _TOKEN: Final = re.compile(rf"\((?P<ways>[^()]*)\)|[()|]|\*|#[a-z]*|{WORD.pattern}")
@@ -43,8 +45,8 @@ def parse_phrase(written: str) -> Phrase:
             phrase.append(tuple(_way(way, written) for way in token["ways"].split("|")))
         elif token[0] in "()|":
             raise PhraseError(f"{written!r}: a parenthesis or | that does not fit")
-        else:
-            phrase.append(((_key(token[0]),),))
+        elif key := _key(token[0]):
+            phrase.append(((key,),))
     if not phrase:
         raise PhraseError(f"{written!r}: no word in it")
     ways = 1
@@ -53,17 +55,23 @@ def parse_phrase(written: str) -> Phrase:
     if ways > MAX_WAYS:
         raise PhraseError(f"{written!r}: {ways} ways to read it, at most {MAX_WAYS} are allowed")
     needed = [part for part in phrase if () not in part]
-    if needed[:1] in ([], [_GAP_PART]) or needed[-1] == _GAP_PART:
+    is_gap = [part == _GAP_PART for part in needed]
+    if not needed or is_gap[0] or is_gap[-1] or (True, True) in pairwise(is_gap):
         raise PhraseError(f"{written!r}: it needs a word at each end, and on both sides of a *")
     if phrase.count(_GAP_PART) > MAX_GAPS:
         raise PhraseError(f"{written!r}: more than {MAX_GAPS} times *")
+    words = [word for part in phrase for way in part for word in way]
+    if any(len(word.encode("utf-8", "surrogateescape")) > MAX_WORD_BYTES for word in words):
+        raise PhraseError(f"{written!r}: a word of more than {MAX_WORD_BYTES} bytes")
+    if any(word[0] == "#" and len(word) > MAX_UNIT for word in words):
+        raise PhraseError(f"{written!r}: a # with more than {MAX_UNIT - 1} letters")
     if sum(max(map(len, part)) for part in phrase) > MAX_WORDS:
         raise PhraseError(f"{written!r}: longer than {MAX_WORDS} words")
     return tuple(phrase)
 
 
 def _way(written: str, phrase: str) -> Way:
-    words = tuple(_key(token[0]) for token in _TOKEN.finditer(written))
+    words = tuple(filter(None, (_key(token[0]) for token in _TOKEN.finditer(written))))
     if GAP in words:
         raise PhraseError(f"{phrase!r}: * inside a parenthesis")
     return words

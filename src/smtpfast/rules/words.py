@@ -27,11 +27,12 @@ _LETTER: Final = r"0-9A-Za-z\u00c0-\u1fff\udcc0-\udcff"
 _SIGN: Final = r"[\u3040-\ud7ff]"
 WORD: Final = re.compile(rf"[{_LETTER}]+|{_SIGN}")
 _SPACE: Final = r"\x00-\x20\x7f"
-_RUN: Final = rf"[{_LETTER}!#$%&*+./=?@\\^_|~-]"
+_RUN: Final = rf"[{_LETTER}!#$%&*+./=?@^_|~-]"
 _INNER_DOT: Final = re.compile(rf"[{_LETTER}]\.[{_LETTER}]")
 _SENTENCE_END: Final = re.compile(rf"[.!?;][{_SPACE}]|[\u3002\uff01\uff1b\uff1f]")
 _PIECE: Final = re.compile(
     rf"<[^<>@]{{0,{_MAX_ADDRESS_PART}}}@[^<>]{{0,{_MAX_ADDRESS_PART}}}>"
+    rf"|\"[^\"@<>]{{0,{_MAX_ADDRESS_PART}}}\"@{_RUN}*"
     rf"|(?P<url>{_RUN}*+://[^{_SPACE}<>\"]*)"
     rf"|(?P<run>{_RUN}+)"
     rf"|(?P<sign>{_SIGN})"
@@ -53,17 +54,36 @@ class Word(NamedTuple):
 BOUNDARY: Final = Word("", 0, 0)
 
 
+# What Unicode does not take apart, in as many bytes of UTF-8 at most.
+_PLAIN: Final = {
+    "æ": "ae",
+    "ð": "d",
+    "ø": "o",
+    "þ": "th",
+    "đ": "d",
+    "ħ": "h",
+    "ı": "i",
+    "ł": "l",
+    "œ": "oe",
+    "ŧ": "t",
+    "ŋ": "n",
+}
+# Letters of two bytes, and Latin (Vietnamese) and Greek ones of three.
+FOLDED_RANGES: Final = (range(0xC0, 0x800), range(0x1E00, 0x2000))
+
+
+def _folded(letter: str) -> str:
+    """Without case and accents; nothing is left of an accent by itself."""
+    parts = unicodedata.normalize("NFD", letter.casefold())
+    return "".join(_PLAIN.get(part, part) for part in parts if not unicodedata.combining(part))
+
+
 def _fold_table() -> dict[int, str]:
-    """Every letter of at most two bytes without case and accents, in as many bytes at most."""
+    """Every letter that is compared as something else, which has two bytes of UTF-8 at most."""
     table = {code: chr(code + 32) for code in range(ord("A"), ord("Z") + 1)}
-    plain = {"æ": "ae", "ð": "d", "ø": "o", "þ": "th", "đ": "d", "ħ": "h", "ı": "i", "ł": "l"}
-    plain |= {"œ": "oe", "ŧ": "t", "ŋ": "n"}
-    for code in range(0xC0, 0x800):
-        letter = chr(code).casefold()
-        letter = plain.get(letter) or "".join(
-            part for part in unicodedata.normalize("NFD", letter) if not unicodedata.combining(part)
-        )
-        if letter and letter != chr(code) and len(letter.encode()) <= 2:
+    for code in (code for some in FOLDED_RANGES for code in some):
+        letter = _folded(chr(code))
+        if letter != chr(code) and len(letter.encode()) <= 2:
             table[code] = letter
     for byte in range(0xC0, 0x100):
         table[0xDC00 + byte] = table.get(byte, chr(byte))
@@ -100,9 +120,11 @@ class Words(NamedTuple):
 def words_of(text: str, code: int = -1) -> Words:
     """The words of a text that is decoded with surrogateescape.
 
-    Numbers that repeat the reply code `code` do not count: a log has joined lines there.
+    Numbers that repeat the reply code `code` do not count: a log has joined lines there, with the
+    letter that Exim writes for a line end or without.
     """
     words = Words([], [], [])
+    repeated = f"{code:03}"
     seen_to = 0
     for piece in _PIECE.finditer(text):
         run = piece["run"] or piece["sign"]
@@ -112,7 +134,8 @@ def words_of(text: str, code: int = -1) -> Words:
             names.append(BOUNDARY)
         elif run and "@" not in run:
             for word in _keyed(text, piece):
-                if word.key == str(code):
+                is_line_end = text[word.start - 1 : word.start] == "\\"
+                if word.key == repeated or (is_line_end and word.key == f"n{repeated}"):
                     continue
                 if _SENTENCE_END.search(text, seen_to, word.start):
                     words.plain.append(BOUNDARY)
@@ -123,4 +146,6 @@ def words_of(text: str, code: int = -1) -> Words:
 
 def _keyed(text: str, piece: re.Match[str]) -> Iterator[Word]:
     for match in WORD.finditer(text, *piece.span()):
-        yield Word(fold(match[0]), *match.span())
+        key = fold(match[0])
+        if key:
+            yield Word(key, *match.span())
