@@ -20,7 +20,7 @@ from smtpfast.rules.phrases import MAX_WAYS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 RENDER = runpy.run_path(str(DOCS / "render.py"))
 
 
@@ -144,7 +144,7 @@ def test_every_rule_has_its_line() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in set(re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))):
         path, _, anchor = target.partition("#")
-        other = DOCS / path if path else page
+        other = page.parent / path if path else page
         assert other.exists(), target
         if anchor:
             assert f"\n## `{anchor}`\n" in other.read_text(encoding="utf-8"), target

@@ -34,13 +34,17 @@ FILES = (
     "pyproject.toml",
     "setup.py",
 )
-FOLDERS = ("src", "tests", "benchmarks", "examples")
-NOT_COPIED = shutil.ignore_patterns("*.egg-info", "__pycache__", "*.so", "*.pyd", "*.c", ".*")
+FOLDERS = ("src", "tests", "benchmarks", "docs", "examples")
+NOT_COPIED = shutil.ignore_patterns(
+    *("*.egg-info", "__pycache__", "*.so", "*.pyd", "*.c", ".*", "*.marshal")
+)
 # What building and running leaves behind, and no archive may take along.
 LEFTOVERS = (
     "src/smtpfast/_core/compiled.c",
     "src/smtpfast/_core/compiled.so",
     "src/smtpfast/_core/compiled.pyd",
+    "src/smtpfast/_core/compiled_meaning.c",
+    "src/smtpfast/rules/default.marshal",
     "tests/__pycache__/test_packaging.pyc",
 )
 
@@ -111,10 +115,14 @@ def packed(wheel: Path) -> set[str]:
 
 
 def modules(tree: Path) -> set[str]:
-    """What every wheel holds: the modules, and the mark that they are typed."""
+    """What every wheel holds: the modules, the mark that they are typed, the rules."""
     source = tree / "src"
-    found = {path.relative_to(source).as_posix() for path in (source / "smtpfast").rglob("*.py")}
-    return found | {"smtpfast/py.typed"}
+    found = {
+        path.relative_to(source).as_posix()
+        for pattern in ("*.py", "*.toml")
+        for path in (source / "smtpfast").rglob(pattern)
+    }
+    return found | {"smtpfast/py.typed", "smtpfast/rules/default.marshal"}
 
 
 def backend(wheel: Path, folder: Path) -> str:
@@ -195,6 +203,17 @@ def test_sdist_holds_the_sources_and_nothing_else(wanted: str, tmp_path: Path) -
     assert {"src/smtpfast/_core/compiled.pyx", "src/smtpfast/_core/scan.h"} <= names
 
 
+def test_a_wheel_has_the_rules_worked_out(pure_wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(pure_wheel) as archive:
+        archive.extractall(tmp_path)
+    code = (
+        "import sys; from smtpfast import diagnose;"
+        "print(diagnose(b'550 5.1.1 no such user').reason, 'tomllib' in sys.modules)"
+    )
+    done = run(tmp_path, "-c", code, PYTHONPATH=str(tmp_path))
+    assert done.stdout == "bad_mailbox False\n"
+
+
 def test_pure_wheel(pure_wheel: Path, tree: Path, tmp_path: Path) -> None:
     assert pure_wheel.name == f"smtpfast-{smtpfast.__version__}-py3-none-any.whl"
     assert packed(pure_wheel) == modules(tree)
@@ -227,8 +246,9 @@ def test_compiled_wheel(wanted: str, tree: Path, tmp_path: Path) -> None:
     assert python == f"cp{sys.version_info.major}{sys.version_info.minor}"
     assert abi.startswith(python)
     assert platform.startswith(re.split("[-_]", sysconfig.get_platform())[0])
-    extension = f"smtpfast/_core/compiled{sysconfig.get_config_var('EXT_SUFFIX')}"
-    assert packed(wheel) == modules(tree) | {extension}
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    extensions = {f"smtpfast/_core/{name}{suffix}" for name in ("compiled", "compiled_meaning")}
+    assert packed(wheel) == modules(tree) | extensions
     assert backend(wheel, tmp_path / "installed") == "compiled"
 
 
