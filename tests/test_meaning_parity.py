@@ -27,7 +27,7 @@ from smtpfast import (
 )
 from smtpfast.reasons import FAILURE_REASONS
 from smtpfast.rules import COMMANDS, Rule, Ruleset, Signal
-from smtpfast.rules.phrases import MAX_GAPS
+from smtpfast.rules.phrases import MAX_GAPS, MAX_WORD_BYTES
 from smtpfast.rules.words import MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
@@ -206,8 +206,8 @@ def test_the_corpus_of_logs(both_matchers: Matchers, corpus: Callable[[str], Pat
     # Lines of logs are no replies, but hold many, behind much else.
     for path in sorted(corpus("logs").glob("*.log")):
         data = path.read_bytes()
-        if len(data) > 100_000:
-            data = data[: data.index(b"\n", 100_000)]
+        if len(data) > 50_000:
+            data = data[: data.index(b"\n", 50_000)]
         pure, compiled = (matcher.diagnose_lines(data) for matcher in both_matchers)
         assert columns_of(pure) == columns_of(compiled), path
 
@@ -244,7 +244,6 @@ def test_every_code(both_matchers: Matchers) -> None:
     assert_same(both_matchers, lines)
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: pure hides 42, compiled 042, behind the code 042")
 def test_a_repeated_code_that_begins_with_a_nought(both_matchers: Matchers) -> None:
     lines = [
         f"{code:03} try again in {number} minutes"
@@ -304,7 +303,13 @@ def test_every_octet_between_two_words(both_matchers: Matchers) -> None:
 
 
 def test_every_letter_of_two_and_many_of_three_bytes(both_matchers: Matchers) -> None:
-    letters = [*range(0x80, 0x820), *range(0x1000, 0x10000, 97), 0x1FFF, 0x2000, 0x3002, 0x303F]
+    letters = [
+        *range(0x80, 0x820),
+        *range(0x1E00, 0x2001),
+        *range(0x900, 0x10000, 97),
+        0x3002,
+        0x303F,
+    ]
     letters += [0x3040, 0xD7FF, 0xE000, 0xFF01, 0xFF1B, 0xFF1F, 0xFFFF, 0x10000, 0x10FFFF]
     lines = []
     for letter in letters:
@@ -413,32 +418,35 @@ def test_each_delay_of_the_default_rules(both_matchers: Matchers) -> None:
     assert_same(both_matchers, lines)
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: the compiled core forgets what such words are")
-@pytest.mark.parametrize(
-    ("phrase", "text"),
-    [
-        ("a # b", f"é a {'1' * 256} b"),
-        ("a #abcdefghijklmnop b", "a 1abcdefghijklmnop b"),
-        (f"a {'x' * 256} b", f"é a {'x' * 256} b"),
-    ],
-    ids=["a long number beside a letter beyond ASCII", "a long unit", "a long word"],
-)
-def test_very_long_words(both_meanings: Modules, phrase: str, text: str) -> None:
-    ruleset = ruleset_of(phrases=(phrase,))
+def test_a_very_long_number(both_meanings: Modules) -> None:
+    ruleset = ruleset_of(phrases=("a # b", "a #s b", "a #abcdefghijk b"))
     matchers = tuple(module.RuleMatcher(ruleset) for module in both_meanings)
-    assert_same(matchers, [f"550 {text}"])
+    numbers = ["1" * digits + unit for digits in (1, 199, 200, 201, 254, 255, 256, 257, 1000)
+               for unit in ("", "s", "x", "abcdefghijk", "abcdefghijkl", "z" * 300)]  # fmt: skip
+    assert_same(
+        matchers, [f"550 {before}a {number} b" for before in ("", "é ") for number in numbers]
+    )
 
 
 def test_long_words(both_meanings: Modules) -> None:
-    for length in (*range(1, 40), 100, 250):
+    # Words of two, four and six bytes more or less than what the compiled core compares at once.
+    for length in (*range(1, 40), 99, 100):
         for letter in "xé":
-            word = (letter * length)[:length]
-            ruleset = ruleset_of(phrases=(f"a {word} b", f"{word}y"))
+            word = letter * length
+            ruleset = ruleset_of(phrases=(f"a {word} b", f"{word[1:]}y"))
             matchers = tuple(module.RuleMatcher(ruleset) for module in both_meanings)
-            others = (word, word[:-1] + "z", word + "z", "z" + word[1:], word.upper())
+            others = (word, word[:-1] + "z", word + "z", "z" + word[1:], word.upper(), word * 3)
             lines = [f"550 {before}a {other} b" for before in ("", "é ") for other in others]
-            lines += [f"550 {word}y", f"550 {word}Y é", f"550 {word}yy"]
+            lines += [f"550 {word[1:]}y", f"550 {word[1:]}Y é", f"550 {word}y"]
             assert_same(matchers, lines)
+    longest = "x" * MAX_WORD_BYTES
+    matchers = tuple(
+        module.RuleMatcher(ruleset_of(phrases=(f"a {longest} b",))) for module in both_meanings
+    )
+    words = (longest, longest[1:], longest + "x", longest * 2, longest[:-1] + "é")
+    lines = [f"550 {before}a {word} b" for before in ("", "é ") for word in words]
+    assert_same(matchers, lines)
+    assert [matchers[1].diagnose(line).rule for line in lines] == (["test.0"] + ["none"] * 4) * 2
 
 
 # --- Soup and mutations ---------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
    Nothing here knows Python, and nothing allocates. A text is cut into words (`meaning_read`), the
    words are followed through the automaton of phrases (`meaning_follow_all`), and the first rule
-   that holds decides (`meaning_decide`). */
+   that holds decides (`meaning_judge`), unless the same words have been seen behind the same codes
+   before (`meaning_decide`). */
 
 #ifndef SMTPFAST_MEANING_H
 #define SMTPFAST_MEANING_H
@@ -16,11 +17,11 @@ enum {
     MEANING_MAX_GAP = 3,
     MEANING_BLOCKS = MEANING_MAX_TEXT / 64 + 2,
     MEANING_MAX_TOKENS = MEANING_MAX_TEXT + 8,
-    MEANING_SHORT = 16,   /* longest word that is compared as two integers */
-    MEANING_MEMO = 1024,  /* pairs of codes that a scratch remembers */
-    MEANING_MEMO_RULES = 6,
-    MEANING_SHAPE = 96,         /* tokens of a reply that is remembered */
-    MEANING_SHAPE_BITS = 12,    /* 2 to their number is how many are */
+    MEANING_SHORT = 16,      /* longest word that is compared as two integers */
+    MEANING_MEMO = 1024,     /* pairs of codes that a scratch remembers */
+    MEANING_MEMO_RULES = 6,  /* rules with each */
+    MEANING_SHAPE = 96,      /* tokens of a reply that is remembered */
+    MEANING_SHAPE_BITS = 12, /* 2 to this power is how many are */
     MEANING_NOWHERE = 0xFFFF,
     MEANING_UNKNOWN = 0,  /* a word in no phrase */
     MEANING_BOUNDARY = 1, /* what no phrase crosses */
@@ -50,7 +51,7 @@ typedef struct {
     uint32_t gap; /* 0: none */
     uint16_t edge_count, end_count;
     uint16_t hint_mask;
-    uint16_t words, followers, ends; /* where they begin, in bytes from here by 8, 4, 4 */
+    uint16_t words, followers, ends; /* where they begin, in units of 8, 4 and 4 bytes from here */
 } meaning_node;
 
 typedef struct {
@@ -62,8 +63,8 @@ typedef struct {
     int32_t transient, permanent; /* dispositions */
     int32_t codes;                /* index into code_sets; -1: any */
     int32_t patterns, pattern_count;
-    uint32_t commands; /* a bit each; 0: any */
-    int32_t provider;                            /* -1: any */
+    uint32_t commands;                                /* a bit each; 0: any */
+    int32_t provider;                                 /* -1: any */
     int32_t with, with_count, without, without_count; /* in `conditions` */
     int32_t group;
 } meaning_rule;
@@ -144,12 +145,12 @@ typedef struct {
     int32_t delay_seconds;
 } meaning_shape;
 
-/* What one thread needs meanwhile. `is_hit` is clear, `memo` and `shapes` right between two calls. */
+/* What one thread needs. Between two calls `is_hit` is clear, `memo` and `shapes` are right. */
 typedef struct {
     uint8_t folded[MEANING_MAX_TEXT + 128];
-    uint64_t word[MEANING_BLOCKS];     /* alphanumeric */
-    uint64_t stop[MEANING_BLOCKS];     /* the end of a sentence */
-    uint64_t special[MEANING_BLOCKS];  /* what may hide words: an inner dot, an @, a ://, a < */
+    uint64_t word[MEANING_BLOCKS];    /* alphanumeric */
+    uint64_t stop[MEANING_BLOCKS];    /* the end of a sentence */
+    uint64_t special[MEANING_BLOCKS]; /* what may hide words: an inner dot, an @, a ://, a < */
     uint16_t edges[2 * MEANING_MAX_TEXT + 8];
     meaning_token rows[3][MEANING_MAX_TOKENS]; /* plain, hosts, urls */
     int32_t counts[3];
@@ -230,8 +231,8 @@ static inline uint32_t meaning_find(const meaning_rules *rules, const uint8_t *d
    `order` holds the words sorted by bucket, the largest bucket first; `is_taken` is clear, a byte
    a place. */
 static int meaning_arrange(const uint64_t *hashes, const uint32_t *order, int32_t count,
-                           uint32_t shift_mask, uint16_t *shifts, uint32_t mask,
-                           uint8_t *is_taken, uint32_t *places) {
+                           uint32_t shift_mask, uint16_t *shifts, uint32_t mask, uint8_t *is_taken,
+                           uint32_t *places) {
     is_taken[MEANING_BOUNDARY] = 1;
     is_taken[MEANING_UNKNOWN] = 1;
     for (int32_t start = 0, end; start < count; start = end) {
@@ -404,16 +405,12 @@ static inline meaning_letter meaning_letter_at(const meaning_rules *rules, const
     return letter;
 }
 
-
-static inline int meaning_test(const uint64_t *bits, int64_t at) {
-    return (int)(bits[at >> 6] >> (at & 63) & 1);
-}
-
 /* Whether a bit of bits[start:end] is set. */
 static inline int meaning_any(const uint64_t *bits, int64_t start, int64_t end) {
     if (start >= end) return 0;
     const int64_t first = start >> 6, last = (end - 1) >> 6;
-    const uint64_t from = ~(uint64_t)0 << (start & 63), to = ~(uint64_t)0 >> (63 - ((end - 1) & 63));
+    const uint64_t from = ~(uint64_t)0 << (start & 63),
+                   to = ~(uint64_t)0 >> (63 - ((end - 1) & 63));
     if (first == last) return (bits[first] & from & to) != 0;
     if (bits[first] & from) return 1;
     for (int64_t block = first + 1; block < last; block++)
@@ -423,7 +420,8 @@ static inline int meaning_any(const uint64_t *bits, int64_t start, int64_t end) 
 
 static inline void meaning_clear(uint64_t *bits, int64_t start, int64_t end) {
     const int64_t first = start >> 6, last = (end - 1) >> 6;
-    const uint64_t from = ~(uint64_t)0 << (start & 63), to = ~(uint64_t)0 >> (63 - ((end - 1) & 63));
+    const uint64_t from = ~(uint64_t)0 << (start & 63),
+                   to = ~(uint64_t)0 >> (63 - ((end - 1) & 63));
     if (first == last) {
         bits[first] &= ~(from & to);
         return;
@@ -517,8 +515,7 @@ static void meaning_push_words(const meaning_rules *rules, meaning_scratch *scra
                 meaning_push(scratch->rows[kind], &scratch->counts[kind], token);
         }
     }
-    if (kind != MEANING_PLAIN)
-        meaning_push(scratch->rows[kind], &scratch->counts[kind], boundary);
+    if (kind != MEANING_PLAIN) meaning_push(scratch->rows[kind], &scratch->counts[kind], boundary);
 }
 
 /* Where an address with a quoted local part ends that begins at `at`; 0 if there is none. */
@@ -643,10 +640,10 @@ static inline meaning_bits meaning_block(const uint8_t *data, uint8_t *folded) {
     for (int part = 0; part < 4; part++) {
         const __m128i bytes = _mm_loadu_si128((const __m128i *)(data + 16 * part));
         const __m128i lower = _mm_or_si128(bytes, case_);
-        const __m128i letter = _mm_cmplt_epi8(_mm_add_epi8(lower, _mm_set1_epi8(128 - 'a')),
-                                              _mm_set1_epi8(-128 + 26));
-        const __m128i digit = _mm_cmplt_epi8(_mm_add_epi8(bytes, _mm_set1_epi8(128 - '0')),
-                                             _mm_set1_epi8(-128 + 10));
+        const __m128i letter =
+            _mm_cmplt_epi8(_mm_add_epi8(lower, _mm_set1_epi8(128 - 'a')), _mm_set1_epi8(-128 + 26));
+        const __m128i digit =
+            _mm_cmplt_epi8(_mm_add_epi8(bytes, _mm_set1_epi8(128 - '0')), _mm_set1_epi8(-128 + 10));
         const __m128i dot = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('.'));
         const __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')),
                                           _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('<')),
@@ -658,8 +655,11 @@ static inline meaning_bits meaning_block(const uint8_t *data, uint8_t *folded) {
         const __m128i space = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x21)),
                                            _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F)));
         _mm_storeu_si128((__m128i *)(folded + 16 * part), lower);
-        bits.word |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(letter, digit)) << 16 * part;
-        bits.special |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(dot, quote), mark)) << 16 * part;
+        bits.word |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(letter, digit))
+                     << 16 * part;
+        bits.special |=
+            (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(dot, quote), mark))
+            << 16 * part;
         bits.stop |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(dot, end)) << 16 * part;
         bits.space |= (uint64_t)(uint32_t)_mm_movemask_epi8(space) << 16 * part;
         bits.high |= (uint64_t)(uint32_t)_mm_movemask_epi8(bytes) << 16 * part;
@@ -681,9 +681,7 @@ static inline meaning_bits meaning_block(const uint8_t *data, uint8_t *folded) {
     return bits;
 }
 
-static inline int meaning_is_letter(uint8_t byte) {
-    return meaning_class(byte) & MEANING_LETTER;
-}
+static inline int meaning_is_letter(uint8_t byte) { return meaning_class(byte) & MEANING_LETTER; }
 
 /* The words of a name in a text that is folded; nothing is kept of an IP address. */
 static void meaning_push_name(const meaning_rules *rules, meaning_scratch *scratch, int kind,
@@ -788,9 +786,8 @@ static int meaning_read_ascii(const meaning_rules *rules, meaning_scratch *scrat
     for (int32_t edge = 0; edge < edge_count; edge += 2) {
         const int64_t start = scratch->edges[edge], end = scratch->edges[edge + 1];
         const uint8_t *folded = scratch->folded + start;
-        meaning_push_plain(scratch, text,
-                           meaning_token_of(rules, folded, end - start, start, end), code,
-                           &seen_to);
+        meaning_push_plain(scratch, text, meaning_token_of(rules, folded, end - start, start, end),
+                           code, &seen_to);
     }
     return 1;
 }
@@ -839,8 +836,8 @@ static inline void meaning_note(const meaning_rules *rules, meaning_scratch *scr
         uint64_t bit;
         if (ends[index] >= 0) {
             if (rule >= scratch->best) return; /* so are all behind it */
-            if (ends[index] & 2 && !meaning_codes_hold(rules, &rules->rules[rule], scratch->code,
-                                                       scratch->enhanced))
+            if (ends[index] & 2 &&
+                !meaning_codes_hold(rules, &rules->rules[rule], scratch->code, scratch->enhanced))
                 continue;
             if (!(ends[index] & 1)) {
                 scratch->best = rule;
@@ -989,7 +986,8 @@ static void meaning_finish(meaning_token *tokens, int32_t count) {
 static inline int meaning_any_hit(const meaning_rules *rules, meaning_scratch *scratch,
                                   int32_t first, int32_t count) {
     if (count && !scratch->knows_conditions) {
-        meaning_follow_all(rules, scratch, MEANING_CONDITIONS, scratch->rows[0], scratch->counts[0]);
+        meaning_follow_all(rules, scratch, MEANING_CONDITIONS, scratch->rows[0],
+                           scratch->counts[0]);
         scratch->knows_conditions = 1;
     }
     for (int32_t index = first; index < first + count; index++)
@@ -1037,7 +1035,8 @@ static int32_t meaning_code_rule(const meaning_rules *rules, meaning_scratch *sc
                                  const meaning_memo *memo, int32_t command, int32_t provider) {
     if (memo->count <= MEANING_MEMO_RULES) {
         for (int32_t index = 0; index < memo->count; index++)
-            if (meaning_text_holds(rules, scratch, &rules->rules[memo->rules[index]], command, provider))
+            if (meaning_text_holds(rules, scratch, &rules->rules[memo->rules[index]], command,
+                                   provider))
                 return memo->rules[index];
         return memo->certain;
     }
@@ -1074,7 +1073,8 @@ static int32_t meaning_delay(const meaning_rules *rules, const meaning_scratch *
         const meaning_token *token = &scratch->rows[0][index];
         int64_t at = token->start, value = 0;
         if (token->word == MEANING_BOUNDARY || !scan_is_digit(text[at])) continue;
-        if (token->start < start || token->end > end || !meaning_is_number(rules, text, token)) continue;
+        if (token->start < start || token->end > end || !meaning_is_number(rules, text, token))
+            continue;
         for (; at < token->end && scan_is_digit(text[at]); at++) {
             if (at - token->start == 9) return -1;
             value = value * 10 + text[at] - '0';
@@ -1093,7 +1093,8 @@ static int32_t meaning_enhanced(const uint8_t *text, int64_t size) {
     int32_t found = 0;
     for (const uint8_t *dot = memchr(text, '.', (size_t)size); dot;
          dot = memchr(dot + 1, '.', (size_t)(text + size - dot - 1)))
-        if (dot > text && dot + 1 < text + size && scan_is_class(dot[-1]) && scan_is_digit(dot[1])) {
+        if (dot > text && dot + 1 < text + size && scan_is_class(dot[-1]) &&
+            scan_is_digit(dot[1])) {
             found = scan_find_enhanced(text, size);
             break;
         }
@@ -1266,8 +1267,9 @@ static meaning_decision meaning_decide(const meaning_rules *rules, meaning_scrat
             meaning_span(scratch, shape->blocklist, &decision.blocklist_start,
                          &decision.blocklist_end);
             meaning_span(scratch, shape->delay, &start, &end);
-            if (end) decision.retry_after = meaning_delay(rules, scratch, text, (uint32_t)start, (uint32_t)end,
-                                                     shape->delay_seconds);
+            if (end)
+                decision.retry_after = meaning_delay(rules, scratch, text, (uint32_t)start,
+                                                     (uint32_t)end, shape->delay_seconds);
             return decision;
         }
         shape->hash = hash;
@@ -1280,7 +1282,8 @@ static meaning_decision meaning_decide(const meaning_rules *rules, meaning_scrat
     meaning_judge(rules, scratch, command, &decision, &delay);
     if (delay) {
         const int32_t seconds = rules->delay_seconds[delay->group - rules->first_delay];
-        decision.retry_after = meaning_delay(rules, scratch, text, delay->start, delay->end, seconds);
+        decision.retry_after =
+            meaning_delay(rules, scratch, text, delay->start, delay->end, seconds);
         if (shape) shape->delay_seconds = seconds;
     }
     if (shape) {
@@ -1338,7 +1341,8 @@ static meaning_decision meaning_line(const meaning_rules *rules, meaning_scratch
             *text = line.text;
         }
     }
-    return meaning_decide(rules, scratch, code, enhanced, data + *text, end - *text, size - *text, -1);
+    return meaning_decide(rules, scratch, code, enhanced, data + *text, end - *text, size - *text,
+                          -1);
 }
 
 static void meaning_fill(const meaning_rules *rules, meaning_scratch *scratch, const uint8_t *data,
