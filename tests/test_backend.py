@@ -128,6 +128,19 @@ def test_without_the_extension_compiled_is_an_error(copied_root: Path) -> None:
     assert last_line(result) == "ModuleNotFoundError: No module named 'smtpfast._core.compiled'"
 
 
+def test_half_of_the_extensions_is_as_good_as_none(
+    copied_root: Path, both: tuple[ModuleType, ModuleType]
+) -> None:
+    shutil.copy(both[1].__file__ or "", copied_root / "smtpfast" / "_core")
+    assert core_chosen(copied_root, "auto") == "pure"
+    code = "from smtpfast import diagnose; print(diagnose('550 5.1.1 no such user').reason)"
+    assert run(code, copied_root, "auto").stdout == "bad_mailbox\n"
+    result = run("import smtpfast", copied_root, "compiled")
+    assert last_line(result) == (
+        "ModuleNotFoundError: the compiled core is incomplete: install smtpfast again"
+    )
+
+
 def test_an_importer_that_hides_the_extension_makes_it_absent() -> None:
     code = """
 class Hides:

@@ -542,7 +542,7 @@ def test_rules_test_shows_mistakes_and_what_no_rule_decides():
         ('{"reply": "550 x"}', "no reason"),
         ('{"reply": "550 x", "reason": ["spam"]}', "unknown reason \"['spam']\""),
         ('{"reply": "550 x", "reason": "spam", "also": "tls"}', "accept and also: expected lists"),
-        ('{"reply": "550 x", "accept": ["spam", "no"]}', "unknown reason 'no'"),
+        ('{"reply": "550 x", "accept": ["no"]}', "no reason"),
         ('{"reply": "550 x", "reason": "spam", "command": "FROB"}', "command 'FROB'"),
         ('{"reply": "550 x", "reason": "spam", "command": 5}', "command '5'"),
     ],

@@ -27,7 +27,13 @@ if not TYPE_CHECKING and wanted != "pure":
             find_enhanced,
             lookup,
         )
+        from .compiled import __file__ as extension
 
+        # The build may leave out each extension; one without the other is no compiled core.
+        folder, name = os.path.split(extension)
+        if name.replace(".", "_meaning.", 1) not in os.listdir(folder):
+            message = "the compiled core is incomplete: install smtpfast again"
+            raise ModuleNotFoundError(message, name=f"{__name__}.compiled")
         BACKEND = "compiled"
     except ModuleNotFoundError as error:
         if wanted == "compiled" or error.name != f"{__name__}.compiled":

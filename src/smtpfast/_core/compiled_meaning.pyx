@@ -23,6 +23,7 @@ from libc.stdint cimport (
     uint64_t,
 )
 
+from ..enhanced import EnhancedStatusCode
 from ..meaning import Diagnoses
 from ..reasons import Diagnosis, Disposition, Reason
 from ..reply import ReplyLine, ReplyLines
@@ -147,7 +148,8 @@ cdef extern from "Python.h":
 cdef enum:
     ROW_BYTES = 2 * 8 + 4 * 4 + 2
 
-cdef object line_type = ReplyLine, diagnosis_type = Diagnosis
+cdef object line_type = ReplyLine, enhanced_type = EnhancedStatusCode
+cdef object diagnosis_type = Diagnosis
 cdef list reasons = list(Reason), dispositions = list(Disposition)
 cdef list code_words = [f"{code:03}" for code in range(1000)]
 cdef bytes fold_pairs = b"".join(
@@ -472,9 +474,9 @@ cdef class RuleMatcher:
         cdef const uint8_t *data
         if type(reply) is line_type:
             code = code_of(<object>PyTuple_GET_ITEM(reply, 0))
+            enhanced = packed(<object>PyTuple_GET_ITEM(reply, 3))
             data = utf8_of(<object>PyTuple_GET_ITEM(reply, 4), &size)
-            if code >= 0 and data is not NULL:
-                enhanced = packed(<object>PyTuple_GET_ITEM(reply, 3))
+            if code >= 0 and enhanced >= 0 and data is not NULL:
                 return self.decide(code, enhanced, data, size, size, number)
         elif PyBytes_CheckExact(reply):
             return self.decide_raw(
@@ -610,6 +612,8 @@ cdef inline int32_t code_of(object code) except? -2:
 
 cdef inline const uint8_t *utf8_of(object text, Py_ssize_t *size) noexcept:
     """The bytes of a str; NULL where a surrogate stands for a byte, which pure has to see to."""
+    if not PyUnicode_CheckExact(text):
+        return NULL
     if PyUnicode_IS_COMPACT_ASCII(text):
         size[0] = PyUnicode_GET_LENGTH(text)
         return <const uint8_t *>PyUnicode_DATA(text)
@@ -619,9 +623,12 @@ cdef inline const uint8_t *utf8_of(object text, Py_ssize_t *size) noexcept:
     return <const uint8_t *>data
 
 
-cdef inline int32_t packed(object enhanced) except -1:
+cdef inline int32_t packed(object enhanced) except? -2:
+    """An enhanced code as an int, 0 for none; -1 for what is no such code."""
     if enhanced is None:
         return 0
+    if type(enhanced) is not enhanced_type:
+        return -1
     return (
         PyLong_AsLong(<object>PyTuple_GET_ITEM(enhanced, 0)) * 1000000
         + PyLong_AsLong(<object>PyTuple_GET_ITEM(enhanced, 1)) * 1000

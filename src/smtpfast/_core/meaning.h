@@ -316,9 +316,9 @@ static const uint8_t meaning_classes[256] = {
 #define H 34
 #define D 66
     S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S,
-    S, R, E, R, R, R, R, 0, 0, 0, R, R, 0, R, D, H, L, L, L, L, L, L, L, L, L, L, 0, 0, E, R, E, R,
+    S, R, E, R, R, R, R, R, 0, 0, R, R, 0, R, D, H, L, L, L, L, L, L, L, L, L, L, 0, 0, E, R, E, R,
     A, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, R, R,
-    0, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, 0, R, 0, R, S,
+    R, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, R, R, R, R, S,
 #undef S
 #undef L
 #undef R
@@ -1329,9 +1329,10 @@ typedef struct {
 static meaning_decision meaning_line(const meaning_rules *rules, meaning_scratch *scratch,
                                      const uint8_t *data, int64_t size, const meaning_lines *lines,
                                      int64_t row, int64_t *text) {
-    const int64_t end = lines->text_end[row];
+    int64_t end = lines->text_end[row];
     int32_t code = lines->code[row], enhanced = lines->enhanced[row];
     *text = lines->text_start[row];
+    if (*text < 0 || end > size || *text > end) *text = end = 0; /* not of `classify_lines` */
     if (code < 0) {
         const int64_t inner = meaning_inner_reply(data + *text, end - *text);
         if (inner >= 0) {

@@ -27,7 +27,8 @@ _LETTER: Final = r"0-9A-Za-z\u00c0-\u1fff\udcc0-\udcff"
 _SIGN: Final = r"[\u3040-\ud7ff]"
 WORD: Final = re.compile(rf"[{_LETTER}]+|{_SIGN}")
 _SPACE: Final = r"\x00-\x20\x7f"
-_RUN: Final = rf"[{_LETTER}!#$%&*+./=?@^_|~-]"
+# What may be part of an address, a host name or a path: atext of RFC 5322 section 3.2.3 and more.
+_RUN: Final = rf"[{_LETTER}!#$%&'*+./=?@^_`{{|}}~-]"
 _INNER_DOT: Final = re.compile(rf"[{_LETTER}]\.[{_LETTER}]")
 _SENTENCE_END: Final = re.compile(rf"[.!?;][{_SPACE}]|[\u3002\uff01\uff1b\uff1f]")
 _PIECE: Final = re.compile(
