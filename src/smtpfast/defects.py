@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from ._core import classify, find_enhanced
 from .enhanced import read_enhanced
 from .octets import octets
 from .records import TYPE_CHECKING
 from .reply import MALFORMED
-from .status import Described
+from .status import DescribedName
 
 if TYPE_CHECKING:
-    from typing import Final, Self
+    from typing import Final
 
     from .octets import Octets
 
@@ -27,16 +25,8 @@ _CONTROL: Final = rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _EIGHT_BIT: Final = rb"[\x80-\xff]"
 
 
-class Defect(Described, StrEnum):
+class Defect(DescribedName):
     """A departure of a reply line from RFC 5321, 2034 or 3463."""
-
-    def __new__(cls, value: str, english: str, russian: str) -> Self:
-        """A member of three values: the name and its sentence in each language."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.description = english
-        member._russian = russian
-        return member
 
     CODE_MISSING = (
         "code_missing",

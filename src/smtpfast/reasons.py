@@ -9,22 +9,14 @@ from __future__ import annotations
 from enum import StrEnum
 
 from .records import TYPE_CHECKING, NamedTuple
-from .status import Described, Severity, choose
+from .status import Described, DescribedName, Severity, choose
 
 if TYPE_CHECKING:
     from typing import Final, Self
 
 
-class Disposition(Described, StrEnum):
+class Disposition(DescribedName):
     """What the sender should do with the message, the recipient or itself."""
-
-    def __new__(cls, value: str, english: str, russian: str) -> Self:
-        """A member of three values: the name and its sentence in each language."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.description = english
-        member._russian = russian
-        return member
 
     DELIVERED = "delivered", "Done: nothing is left to do.", "Готово: делать больше нечего."
     CONTINUE = "continue", "Go on with the session.", "Продолжайте сеанс."

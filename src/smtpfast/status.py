@@ -8,7 +8,7 @@ differ, System.Net.Mail's. The 12 others are those to which an RFC gives a meani
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from .errors import SmtpFastError
 from .records import TYPE_CHECKING
@@ -43,6 +43,18 @@ class _Digit(Described, IntEnum):
     def __new__(cls, value: int, english: str, russian: str) -> Self:
         """A member of three values: the number and its sentence in each language."""
         member = int.__new__(cls, value)
+        member._value_ = value
+        member.description = english
+        member._russian = russian
+        return member
+
+
+class DescribedName(Described, StrEnum):
+    """The base of enumerations whose members are names, each with a sentence in each language."""
+
+    def __new__(cls, value: str, english: str, russian: str) -> Self:
+        """A member of three values: the name and its sentence in each language."""
+        member = str.__new__(cls, value)
         member._value_ = value
         member.description = english
         member._russian = russian
