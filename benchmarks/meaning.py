@@ -188,7 +188,8 @@ def one_by_one(what: str, share: float) -> Case:
             expected.__eq__,
             {"f": matcher.diagnose, "some": some},
             size="len(some)",
-            calls=1,
+            # Long enough that what the way before has left in the caches does not count.
+            calls=50 if core == "compiled" else 1,
         )
         for core, matcher in matchers.items()
         for given, some in (("a ReplyLine", parsed), ("bytes", raw))
@@ -200,7 +201,7 @@ def one_by_one(what: str, share: float) -> Case:
             parsed.__eq__,
             {"f": CORES["compiled"].classify, "some": raw},
             size="len(some)",
-            calls=1,
+            calls=50,
         ),
         Way(
             "the rules as re patterns",
