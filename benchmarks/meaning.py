@@ -48,10 +48,11 @@ TAKEN = (
     b"250 2.0.0 (1a2b3c4d) Message accepted for delivery from [192.0.2.25] by mx12.example.net"
     b" with id 5F3A1B2C-7D8E-4F90-A1B2-C3D4E5F60718; thank you",
     b"250 OK id=1tHxYz-00000001abc-2DeF message of 12345 bytes accepted for delivery by"
-    b" mx2.example.org, queue time 0.42 s, remote [198.51.100.25]:25 TLS1.3",
+    b" mx2.example.org, queue time 0.42 s, remote [198.51.100.25]:25 TLS1.3"
+    b" ECDHE X25519, 2 recipients",
 )
 
-TIMES_TAKEN = (1, 1, 7, 2, 4)
+TIMES_TAKEN = (1, 1, 10, 3, 7)
 
 
 @cache

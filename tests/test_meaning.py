@@ -28,6 +28,7 @@ from smtpfast import (
     Disposition,
     Reason,
     ReplyLine,
+    ReplyLines,
     ReplyParser,
     Severity,
     SmtpFastError,
@@ -44,6 +45,8 @@ from smtpfast.rules.words import MAX_TEXT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import ModuleType
+    from typing import Any
 
     from smtpfast import Reply
     from smtpfast._core.pure_meaning import RuleMatcher
@@ -1152,3 +1155,39 @@ def test_the_lines_of_a_file_go_through_in_parts(tmp_path: Path, matcher: RuleMa
             parts += matcher.diagnose_lines(b"".join(part))
     assert parts == whole
     assert [*map(matcher.diagnose, io.BytesIO(BUFFER))] == whole
+
+
+# --- Objects that nobody should make --------------------------------------------------------
+
+
+def test_a_matcher_without_rules_is_an_error(meaning: ModuleType) -> None:
+    matcher = meaning.RuleMatcher.__new__(meaning.RuleMatcher)
+    for call in (matcher.diagnose, matcher.diagnose_lines):
+        with pytest.raises((TypeError, AttributeError)):
+            call(b"550 x")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        (array("h", [550] * 100), b"\0", array("i", [0]), array("q", [4]), array("q", [5])),
+        (array("h", [550] * 2), b"\0\0", array("i", [0] * 2), array("q", [4]), array("q", [5] * 2)),
+    ],
+)
+def test_columns_that_are_not_equally_long(matcher: RuleMatcher, columns: tuple[Any, ...]) -> None:
+    with pytest.raises(IndexError):
+        matcher.diagnose_lines(ReplyLines.of(b"550 x", *columns))
+
+
+@pytest.mark.parametrize("start_and_end", [(4, 50_000), (-3, 5), (5, 4), (2**62, 2**62 + 1)])
+@pytest.mark.parametrize("code", [550, 32_767, -32_768])
+def test_rows_that_cannot_be(
+    matcher: RuleMatcher, start_and_end: tuple[int, int], code: int
+) -> None:
+    columns = (
+        array("h", [code]),
+        b"\0",
+        array("i", [0]),
+        *(array("q", [x]) for x in start_and_end),
+    )
+    assert len(matcher.diagnose_lines(ReplyLines.of(b"550 x", *columns))) == 1

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from smtpfast import (
     Classifier,
     Disposition,
+    EnhancedStatusCode,
     Reason,
     ReplyParser,
     SmtpFastError,
@@ -426,6 +427,31 @@ def test_a_very_long_number(both_meanings: Modules) -> None:
     assert_same(
         matchers, [f"550 {before}a {number} b" for before in ("", "é ") for number in numbers]
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "450 try again in \u03015 minutes",
+        "450 try again in 5\u03010 minutes",
+        "450 \u00e9 try again in " + "5" * 260 + "MIN",
+        "450 \u00e9 try again in " + "5" * 260 + "\u0301 min",
+        "450 try again in 5\u00e9 minutes",
+        "550 mailbox \u0301550 full",
+        "550 mailbox \\\u00f1550 full",
+        "550 mailbox \\n550 full",
+        "451 4 5 451\u0301 remaining",
+    ],
+)
+def test_accents_in_numbers(both_matchers: Matchers, text: str) -> None:
+    assert_same(both_matchers, [text])
+
+
+def test_codes_of_any_size_as_evidence(both_matchers: Matchers) -> None:
+    for code, enhanced in (("251", (5, 1, 1)), ("250", (15, 1, 1)), ("250", (999, 999, 999))):
+        line = classify(f"{code} x")._replace(enhanced=EnhancedStatusCode(*enhanced))
+        pure, compiled = both_matchers
+        assert compiled.diagnose(line) == pure.diagnose(line)
 
 
 def test_long_words(both_meanings: Modules) -> None:

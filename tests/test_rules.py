@@ -531,6 +531,9 @@ def test_a_list_in_place_of_a_name(tmp_path: Path, key: str, value: str) -> None
         ),
         pytest.param(RULE.replace("own.rule", "code.2yz"), id="the id of no rule"),
         pytest.param('[[delay]]\nclock=true\nphrases=["in #"]', id="a clock of one number"),
+        pytest.param(
+            '[[delay]]\nclock=true\nphrases=["wait (# # #|soon) please"]', id="a clock of none"
+        ),
         pytest.param('[[delay]]\nseconds=10000000000\nphrases=["x"]', id="a delay of centuries"),
     ],
 )

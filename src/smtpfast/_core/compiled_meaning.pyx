@@ -6,6 +6,7 @@
 
 from array import array
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
@@ -24,6 +25,7 @@ from libc.stdint cimport (
 )
 
 from ..enhanced import EnhancedStatusCode
+from ..errors import SmtpFastError
 from ..meaning import Diagnoses
 from ..reasons import Diagnosis, Disposition, Reason
 from ..reply import ReplyLine, ReplyLines
@@ -63,7 +65,7 @@ cdef extern from "meaning.h" nogil:
         const uint16_t *shifts
         uint32_t word_mask, shift_mask
         const uint8_t *letters
-        const uint16_t *fold
+        const uint8_t (*fold)[2]
         const uint32_t *long_words
         const uint32_t *first[5]
         const uint64_t *nodes
@@ -170,7 +172,7 @@ cdef dict known_codes = {}
 
 cdef object codes_as_evidence(int32_t code, int32_t enhanced):
     """As in pure, but servers say the same few codes over and over."""
-    both = <int64_t>code * 10000000 + enhanced
+    both = <int64_t>code * 1000000000 + enhanced
     words = known_codes.get(both)
     if words is None:
         words = pure_meaning.codes_as_evidence(code, enhanced)
@@ -179,6 +181,7 @@ cdef object codes_as_evidence(int32_t code, int32_t enhanced):
     return words
 
 
+@cython.no_gc_clear  # what _rules points into must stay as long as the matcher
 cdef class RuleMatcher:
     cdef readonly object ruleset
     cdef meaning_rules _rules
@@ -219,10 +222,10 @@ cdef class RuleMatcher:
             padded = encoded.ljust(MEANING_SHORT, b"\0")
             meaning_key(<const uint8_t *>PyBytes_AS_STRING(padded), len(encoded), &low, &high)
             hash_[index] = meaning_hash(low, high)
-        bits = max(4, (count + count // 3).bit_length())
+        bits = max(4, min(16, (count + count // 3).bit_length()))
         while True:
             if bits > 16:
-                raise MemoryError("the phrases have too many different words")
+                raise SmtpFastError("the phrases have too many different words")
             shift_mask = max(1, (1 << bits) // 4) - 1
             shifts, taken = bytearray(2 * (shift_mask + 1)), bytearray(1 << bits)
             order = in_buckets(hash_, count, shift_mask)
@@ -259,7 +262,7 @@ cdef class RuleMatcher:
         self._rules.shifts = <const uint16_t *>self.keep(shifts)
         self._rules.word_mask = (1 << bits) - 1
         self._rules.shift_mask = shift_mask
-        self._rules.fold = <const uint16_t *>self.keep(fold_pairs)
+        self._rules.fold = <const uint8_t (*)[2]>self.keep(fold_pairs)
         self._rules.number = number[0]  # of "#"
         return numbers
 
@@ -284,7 +287,7 @@ cdef class RuleMatcher:
         cdef uint32_t *starts
         for node in range(MEANING_ROOTS, nodes):
             if edge_count[node] > 0xFFFF // 8 or group_count[node] > 0xFFFF // 8:
-                raise MemoryError("the phrases have too much in common")
+                raise SmtpFastError("the phrases have too much in common")
             place[node] = size
             hints = hints_for(edge_count[node])
             size += 2 + hints + (edge_count[node] + 3) // 4
@@ -407,6 +410,9 @@ cdef class RuleMatcher:
         cdef int64_t hits = self._rules.group_count * sizeof(meaning_hit) + 8 & ~7
         cdef int64_t bits = (self._rules.group_count // 64 + 1) * sizeof(uint64_t)
         cdef int index
+        if self._rules.code_sets is NULL:  # the last one that __init__ sets
+            PyMem_RawFree(scratch)
+            raise TypeError("the matcher has no rules: its __init__ has not run")
         if scratch is NULL:
             scratch = <meaning_scratch *>PyMem_RawCalloc(1, sizeof(meaning_scratch) + hits + bits)
             if scratch is NULL:
@@ -433,10 +439,11 @@ cdef class RuleMatcher:
         blocklist = None
         if found.blocklist >= 0:
             blocklist = self._blocklist_names[found.blocklist] or self.list_named(found, text, size)
+        retry_after = None if found.retry_after < 0 else found.retry_after
         record = allocate(diagnosis_type, 7)
         put(record, 0, reasons[found.reason])
         put(record, 1, dispositions[found.disposition])
-        put(record, 2, None if found.retry_after < 0 else found.retry_after)
+        put(record, 2, retry_after)
         put(record, 3, blocklist)
         put(record, 4, None if found.provider < 0 else self._provider_names[found.provider])
         put(record, 5, self._rule_names[found.rule])
@@ -527,6 +534,12 @@ cdef class RuleMatcher:
                 whole = column if column.c_contiguous else memoryview(bytes(column))
                 PyObject_GetBuffer(whole, &buffers[held], PyBUF_SIMPLE)
                 held += 1
+            if (
+                buffers[1].len < 2 * rows
+                or buffers[2].len < 4 * rows
+                or min(buffers[3].len, buffers[4].len) < 8 * rows
+            ):
+                raise IndexError("the columns of the lines are not equally long")
             given.code = <const int16_t *>buffers[1].buf
             given.enhanced = <const int32_t *>buffers[2].buf
             given.text_start = <const int64_t *>buffers[3].buf

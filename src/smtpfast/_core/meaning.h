@@ -75,7 +75,7 @@ typedef struct {
     const uint16_t *shifts;
     uint32_t word_mask, shift_mask;
     const uint8_t *letters;
-    const uint16_t *fold; /* of U+00C0–U+07FF and U+1E00–U+1FFF: two bytes, the second one high */
+    const uint8_t (*fold)[2];   /* of U+00C0–U+07FF and U+1E00–U+1FFF; FF: stays as it is */
     const uint32_t *long_words; /* where the letters of a long word begin, and their number */
     /* Phrases. */
     const uint32_t *first[MEANING_ROOTS]; /* the node behind a first word; 0: none */
@@ -150,7 +150,7 @@ typedef struct {
     uint8_t folded[MEANING_MAX_TEXT + 128];
     uint64_t word[MEANING_BLOCKS];    /* alphanumeric */
     uint64_t stop[MEANING_BLOCKS];    /* the end of a sentence */
-    uint64_t special[MEANING_BLOCKS]; /* what may hide words: an inner dot, an @, a ://, a < */
+    uint64_t special[MEANING_BLOCKS]; /* what may hide words: an inner dot, an @, a ://, a <, a " */
     uint16_t edges[2 * MEANING_MAX_TEXT + 8];
     meaning_token rows[3][MEANING_MAX_TOKENS]; /* plain, hosts, urls */
     int32_t counts[3];
@@ -285,13 +285,14 @@ static inline int meaning_is_code(const uint8_t *word, int32_t code) {
            word[2] == '0' + code % 10;
 }
 
-/* Whether a word repeats the reply code, perhaps behind the \n that Exim writes for a line end. */
-static inline int meaning_repeats_code(const uint8_t *text, meaning_token token, int32_t code) {
-    const uint8_t *word = text + token.start;
+/* Whether a folded word repeats the reply code, perhaps behind the \n that Exim writes for a line
+   end. */
+static inline int meaning_repeats_code(const uint8_t *text, const uint8_t *folded, int64_t length,
+                                       int64_t start, int32_t code) {
     if (code < 0) return 0;
-    if (token.end - token.start == 3) return meaning_is_code(word, code);
-    return token.end - token.start == 4 && (word[0] | 0x20) == 'n' && token.start > 0 &&
-           word[-1] == '\\' && meaning_is_code(word + 1, code);
+    if (length == 3) return meaning_is_code(folded, code);
+    return length == 4 && folded[0] == 'n' && start > 0 && text[start - 1] == '\\' &&
+           meaning_is_code(folded + 1, code);
 }
 
 /* --- Text: letter by letter ----------------------------------------------------------------- */
@@ -345,11 +346,11 @@ static inline int meaning_continues(uint8_t byte) { return (byte & 0xC0) == 0x80
 /* Without case and accents; what is no letter of the table stays as it is. */
 static inline void meaning_fold(const meaning_rules *rules, uint32_t code, meaning_letter *letter) {
     const uint32_t index = code < 0x800 ? code - 0xC0 : code - 0x1E00 + (0x800 - 0xC0);
-    const uint16_t pair = rules->fold[index];
-    if (pair == 0xFFFF) return;
-    letter->folded[0] = (uint8_t)pair;
-    letter->folded[1] = (uint8_t)(pair >> 8);
-    letter->folded_size = pair >> 8 ? 2 : pair != 0;
+    const uint8_t *pair = rules->fold[index];
+    if (pair[0] == 0xFF) return;
+    letter->folded[0] = pair[0];
+    letter->folded[1] = pair[1];
+    letter->folded_size = pair[1] ? 2 : pair[0] != 0;
 }
 
 static inline meaning_letter meaning_letter_at(const meaning_rules *rules, const uint8_t *data,
@@ -419,6 +420,7 @@ static inline int meaning_any(const uint64_t *bits, int64_t start, int64_t end) 
 }
 
 static inline void meaning_clear(uint64_t *bits, int64_t start, int64_t end) {
+    if (start >= end) return;
     const int64_t first = start >> 6, last = (end - 1) >> 6;
     const uint64_t from = ~(uint64_t)0 << (start & 63),
                    to = ~(uint64_t)0 >> (63 - ((end - 1) & 63));
@@ -466,9 +468,10 @@ static inline void meaning_push(meaning_token *tokens, int32_t *count, meaning_t
 
 /* A word of a sentence, unless it repeats the reply code; `*seen_to` is where the last one ends. */
 static inline void meaning_push_plain(meaning_scratch *scratch, const uint8_t *text,
-                                      meaning_token token, int32_t code, int64_t *seen_to) {
+                                      const uint8_t *folded, int64_t length, meaning_token token,
+                                      int32_t code, int64_t *seen_to) {
     static const meaning_token boundary = {MEANING_BOUNDARY, 0, 0, 0, 0};
-    if (meaning_repeats_code(text, token, code)) return;
+    if (meaning_repeats_code(text, folded, length, token.start, code)) return;
     if (token.start - *seen_to > 1 && meaning_any(scratch->stop, *seen_to, token.start))
         meaning_push(scratch->rows[0], &scratch->counts[0], boundary);
     meaning_push(scratch->rows[0], &scratch->counts[0], token);
@@ -486,15 +489,20 @@ static void meaning_push_words(const meaning_rules *rules, meaning_scratch *scra
     while (at < end) {
         const int64_t from = at;
         int64_t length = 0;
+        int is_number = 1, is_cut = 0; /* a long number loses digits, but not what is behind it */
         while (at < end) {
             if (text[at] < 0x80) {
                 if (!(meaning_class(text[at]) & MEANING_LETTER)) break;
-                if (length < longest) folded[length++] = text[at] | 0x20;
+                is_number &= scan_is_digit(text[at]);
+                is_cut |= is_number & (length == longest / 2);
+                if (length < longest && !(is_number && length == longest / 2))
+                    folded[length++] = text[at] | 0x20;
                 at++;
             } else {
                 const meaning_letter letter = meaning_letter_at(rules, text, at, size);
                 if (letter.is_sign && length) break;
                 if (!letter.is_sign && !(letter.class_ & MEANING_LETTER)) break;
+                is_number &= letter.folded_size == 0;
                 for (int32_t byte = 0; byte < letter.folded_size; byte++)
                     if (length < longest) folded[length++] = letter.folded[byte];
                 at += letter.size;
@@ -505,12 +513,10 @@ static void meaning_push_words(const meaning_rules *rules, meaning_scratch *scra
             at += text[at] < 0x80 ? 1 : meaning_letter_at(rules, text, at, size).size;
         } else if (length) {
             meaning_token token = {MEANING_UNKNOWN, 0, (uint16_t)from, (uint16_t)at, 0};
-            if (length < longest)
-                token = meaning_token_of(rules, folded, length, from, at);
-            else if (scan_is_digit(text[from])) /* no unit is as long, but numbers may be */
-                token.number = (uint16_t)meaning_number(rules, text + from, at - from);
+            if (length < longest) token = meaning_token_of(rules, folded, length, from, at);
+            if (is_cut) token.word = MEANING_UNKNOWN;
             if (kind == MEANING_PLAIN)
-                meaning_push_plain(scratch, text, token, code, seen_to);
+                meaning_push_plain(scratch, text, folded, length, token, code, seen_to);
             else
                 meaning_push(scratch->rows[kind], &scratch->counts[kind], token);
         }
@@ -786,8 +792,9 @@ static int meaning_read_ascii(const meaning_rules *rules, meaning_scratch *scrat
     for (int32_t edge = 0; edge < edge_count; edge += 2) {
         const int64_t start = scratch->edges[edge], end = scratch->edges[edge + 1];
         const uint8_t *folded = scratch->folded + start;
-        meaning_push_plain(scratch, text, meaning_token_of(rules, folded, end - start, start, end),
-                           code, &seen_to);
+        meaning_push_plain(scratch, text, folded, end - start,
+                           meaning_token_of(rules, folded, end - start, start, end), code,
+                           &seen_to);
     }
     return 1;
 }
@@ -812,7 +819,7 @@ static inline int meaning_codes_hold(const meaning_rules *rules, const meaning_r
     const int32_t class_ = enhanced / 1000000, subject = enhanced / 1000 % 1000;
     const int32_t detail = enhanced % 1000;
     if (rule->codes >= 0) {
-        if (code < 0) return 0;
+        if (code < 0 || code > 999) return 0;
         if (!(rules->code_sets[rule->codes * 16 + (code >> 6)] >> (code & 63) & 1)) return 0;
     }
     if (!rule->pattern_count) return 1;
@@ -1050,18 +1057,26 @@ static int32_t meaning_code_rule(const meaning_rules *rules, meaning_scratch *sc
     return memo->certain;
 }
 
-/* Whether a token is a number, perhaps with letters that are those of ASCII when folded. */
-static inline int meaning_is_number(const meaning_rules *rules, const uint8_t *text,
-                                    const meaning_token *token) {
-    int64_t at = token->start;
-    while (at < token->end && scan_is_digit(text[at])) at++;
-    while (at < token->end) {
+/* The number that a token is, perhaps with letters behind it, all folded; -1 for another word, -2
+   for more than nine digits. */
+static int64_t meaning_value(const meaning_rules *rules, const uint8_t *text,
+                             const meaning_token *token) {
+    int64_t value = 0, digits = 0, letters = 0;
+    for (int64_t at = token->start; at < token->end;) {
         const meaning_letter letter = meaning_letter_at(rules, text, at, token->end);
-        for (int32_t byte = 0; byte < letter.folded_size; byte++)
-            if ((uint8_t)(letter.folded[byte] - 'a') >= 26) return 0;
+        for (int32_t byte = 0; byte < letter.folded_size; byte++) {
+            const uint8_t folded = letter.folded[byte];
+            if (scan_is_digit(folded) && !letters) {
+                if (++digits <= 9) value = value * 10 + folded - '0';
+            } else if ((uint8_t)(folded - 'a') < 26 && digits) {
+                letters++;
+            } else {
+                return -1;
+            }
+        }
         at += letter.size;
     }
-    return 1;
+    return !digits ? -1 : digits > 9 ? -2 : value;
 }
 
 /* The delay in the words text[start:end] of a phrase; -1 for a number that cannot be meant. */
@@ -1071,21 +1086,17 @@ static int32_t meaning_delay(const meaning_rules *rules, const meaning_scratch *
     int found = 0;
     for (int32_t index = scratch->counts[0]; index-- && found < 3;) {
         const meaning_token *token = &scratch->rows[0][index];
-        int64_t at = token->start, value = 0;
-        if (token->word == MEANING_BOUNDARY || !scan_is_digit(text[at])) continue;
-        if (token->start < start || token->end > end || !meaning_is_number(rules, text, token))
-            continue;
-        for (; at < token->end && scan_is_digit(text[at]); at++) {
-            if (at - token->start == 9) return -1;
-            value = value * 10 + text[at] - '0';
-        }
-        numbers[found++] = value;
+        int64_t value;
+        if (token->word == MEANING_BOUNDARY || token->start < start || token->end > end) continue;
+        value = meaning_value(rules, text, token);
+        if (value == -2) return -1;
+        if (value >= 0) numbers[found++] = value;
     }
     if (seconds)
         delay = (found ? numbers[0] : 1) * seconds;
     else
         delay = numbers[2] * 3600 + numbers[1] * 60 + numbers[0];
-    return delay <= INT32_MAX ? (int32_t)delay : -1;
+    return delay >= 0 && delay <= INT32_MAX ? (int32_t)delay : -1;
 }
 
 /* `find_enhanced` for a text whose words have been read; what begins with 2 is a version. */

@@ -15,7 +15,7 @@ from zlib import crc32
 from ..errors import SmtpFastError
 from ..reasons import FAILURE_REASONS, Disposition, Reason
 from ..records import TYPE_CHECKING, NamedTuple
-from .phrases import Group, Phrase, PhraseError, Phrases, parse_phrase
+from .phrases import Group, Phrase, PhraseError, Phrases, numbers_in, parse_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +35,7 @@ LEVELS: Final = range(6)
 OWN_LEVEL: Final = 0
 DEFAULT_LEVEL: Final = 2
 HINT_LEVEL: Final = 4
+NUMBERS_OF_CLOCK: Final = 3
 # A month: no unit in which a server counts its delays is longer.
 LONGEST_UNIT: Final = 31 * 86_400
 
@@ -45,6 +46,7 @@ RULES_WITHOUT_A_FILE: Final = ("code.2yz", "code.3yz", "none")
 
 _FOLDER: Final = os.path.dirname(__file__)
 _CACHE: Final = os.path.join(_FOLDER, "default.marshal")
+_MAKERS: Final = [os.path.join(_FOLDER, f"{name}.py") for name in ("__init__", "phrases", "words")]
 _REASONS: Final = {str(reason): reason for reason in Reason}
 _DISPOSITIONS: Final = {str(disposition): disposition for disposition in Disposition}
 _ID: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
@@ -263,7 +265,7 @@ def default_ruleset() -> Ruleset:
     """The rules that come with the package, as far as possible as the build has left them."""
     try:
         made, rules, signals, plan, phrases = marshal.loads(_content(_CACHE))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, EOFError, TypeError):  # none, or another Python's
         made = None
     if made != _fingerprint():
         return _read_defaults()
@@ -299,7 +301,7 @@ def _plain(rule: Rule) -> Rule:
 
 
 def _known(row: tuple[Any, ...]) -> Rule:
-    """The opposite."""
+    """The rule of such a row."""
     rule = Rule(row[0], _REASONS[row[1]], *row[2:])
     if rule.disposition is None:
         return rule
@@ -323,9 +325,9 @@ def _read_defaults() -> Ruleset:
 
 
 def _fingerprint() -> str:
-    """Of the default rules' files and of this format: whether the cache was made from them."""
-    marks: list[object] = [1, sys.byteorder]
-    for path in default_files():
+    """Of the default rules' files and what reads them: whether the cache was made from them."""
+    marks: list[object] = [sys.byteorder]
+    for path in (*default_files(), *_MAKERS):
         content = _content(path)
         marks += [os.path.basename(path), len(content), crc32(content)]
     return " ".join(map(str, marks))
@@ -462,11 +464,11 @@ class _Reader:
             raise self._error(f"unknown key {min(strange)!r}")
         seconds, name = 0, ""
         if self._kind == "delay":
-            if not self._table.get("clock"):
+            if self._table.get("clock") is not True:
                 seconds = self._table.get("seconds", 0)
                 if type(seconds) is not int or not 0 < seconds <= LONGEST_UNIT:
                     raise self._error(f"seconds: expected a positive number up to {LONGEST_UNIT}")
-            elif any(text.count("#") < 3 for text in self._texts("phrases")):
+            elif any(numbers_in(text) < NUMBERS_OF_CLOCK for text in self._texts("phrases")):
                 raise self._error("a clock has three numbers: # # #")
         else:
             name = self._text(key, may_be_empty=self._kind == "blocklist")

@@ -1,4 +1,4 @@
-"""Phrases: how they are written, and all of them in one trie for both cores."""
+"""Phrases: how they are written, and all of them in one automaton for both cores."""
 
 from __future__ import annotations
 
@@ -68,6 +68,15 @@ def parse_phrase(written: str) -> Phrase:
     if sum(max(map(len, part)) for part in phrase) > MAX_WORDS:
         raise PhraseError(f"{written!r}: longer than {MAX_WORDS} words")
     return tuple(phrase)
+
+
+def numbers_in(written: str) -> int:
+    """How many numbers stand in each way to read a phrase, at least; none in a bad one."""
+    try:
+        phrase = parse_phrase(written)
+    except PhraseError:
+        return 0
+    return sum(min(sum(word[0] == "#" for word in way) for way in part) for part in phrase)
 
 
 def _way(written: str, phrase: str) -> Way:
