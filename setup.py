@@ -10,7 +10,7 @@ from setuptools.command.build_py import build_py
 CORE = "src/smtpfast/_core"
 EXTENSIONS = {
     "compiled": ["scan.h", "records.pxd"],
-    "compiled_meaning": ["scan.h", "meaning.h", "records.pxd"],
+    "compiled_meaning": ["scan.h", "words.h", "phrases.h", "meaning.h", "records.pxd"],
 }
 
 build = os.environ.get("SMTPFAST_BUILD", "auto")

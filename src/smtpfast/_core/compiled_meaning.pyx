@@ -5,6 +5,7 @@
 """The same as `pure_meaning`, faster. A matcher turns its rule set into C arrays, once."""
 
 from array import array
+from itertools import product
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -13,16 +14,17 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SI
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from cpython.object cimport PyObject
 from libc.stdint cimport (
-    INT32_MIN,
     int8_t,
     int16_t,
     int32_t,
     int64_t,
+    intptr_t,
     uint8_t,
     uint16_t,
     uint32_t,
     uint64_t,
 )
+from libc.string cimport memcpy, memset
 
 from ..enhanced import EnhancedStatusCode
 from ..errors import SmtpFastError
@@ -39,10 +41,21 @@ from .records cimport PyMethodDef, PyMethodDescrObject, allocate, decode, put
 cdef extern from "meaning.h" nogil:
     enum:
         MEANING_SHORT
-        MEANING_MEMO
-        MEANING_SHAPE_BITS
+        MEANING_CODES
+        MEANING_DETAILS
+        MEANING_ENHANCED
+        SCAN_SUBJECTS
         MEANING_HOSTS
+        MEANING_PLAIN
+        MEANING_URLS
+        MEANING_HINTS
+        MEANING_CONDITIONS
         MEANING_ROOTS
+        MEANING_ENDS_HERE
+        MEANING_HAS_GAP
+        MEANING_NODE
+        MEANING_FILTER_SHIFT
+        MEANING_BOTH
     ctypedef struct scan_line:
         int64_t text
         int32_t code
@@ -51,50 +64,57 @@ cdef extern from "meaning.h" nogil:
     void scan_prefer_large_pages(void *memory, int64_t size)
     ctypedef struct meaning_word:
         uint64_t low, high
+        uint32_t first[3]
+        uint32_t filter
     ctypedef struct meaning_node:
+        uint64_t near
         uint32_t gap
-        uint16_t edge_count, end_count, hint_mask, words, followers, ends
-    ctypedef struct meaning_pattern:
-        int32_t class_, subject, first, last
+        uint16_t end_count, shift
+        int32_t buckets
+        uint32_t ends
+    ctypedef struct meaning_bucket:
+        pass
+    ctypedef struct meaning_condition:
+        uint16_t words[4]
+        int32_t group
     ctypedef struct meaning_rule:
-        int32_t reason, transient, permanent, codes, patterns, pattern_count
+        int32_t reason, transient, permanent, codes, asks_enhanced
         uint32_t commands
         int32_t provider, _with "with", with_count, without, without_count, group
-    ctypedef struct meaning_rules:
+    ctypedef struct meaning_vocabulary:
         const meaning_word *words
         const uint16_t *shifts
         uint32_t word_mask, shift_mask
         const uint8_t *letters
-        const uint8_t (*fold)[2]
         const uint32_t *long_words
-        const uint32_t *first[5]
-        const uint64_t *nodes
+        const uint8_t (*fold)[2]
         int32_t hosts_may_be_numbers
         uint32_t number
+    ctypedef struct meaning_rules:
+        meaning_vocabulary vocabulary
+        const uint32_t *first[3]
+        const uint64_t *nodes
+        const uint64_t *filters
         int32_t group_count
         int32_t first_provider, first_blocklist, first_delay, first_condition, first_rule
         const int32_t *command_numbers
         const int32_t *delay_seconds
         const int32_t *rule_of_group
         const meaning_rule *rules
-        const meaning_pattern *patterns
-        const int32_t *conditions
-        const uint64_t *code_sets
+        const meaning_condition *conditions
+        const uint64_t *code_rows
+        const uint64_t *enhanced_rows
+        const uint64_t *certain_row
         const int32_t *code_rules
-        int32_t code_rule_count, rule_count, first_hint
+        int32_t row_size, code_row_size, rule_count, first_hint
         int32_t unknown, unknown_transient, unknown_permanent
         int32_t accepted, delivered, intermediate, continue_
     ctypedef struct meaning_hit:
         int32_t group
-    ctypedef struct meaning_memo:
-        int32_t code
-    ctypedef struct meaning_shape:
-        int32_t code
     ctypedef struct meaning_scratch:
-        meaning_memo memo[1024]
-        meaning_shape shapes[4096]
         meaning_hit *hits
         uint64_t *is_hit
+        uint64_t *holds
     ctypedef struct meaning_decision:
         int32_t reason, disposition, retry_after, provider, rule
         int32_t blocklist, blocklist_start, blocklist_end
@@ -105,7 +125,12 @@ cdef extern from "meaning.h" nogil:
         const uint64_t *hashes, const uint32_t *order, int32_t count, uint32_t shift_mask,
         uint16_t *shifts, uint32_t mask, uint8_t *is_taken, uint32_t *places,
     )
-    void meaning_put_edge(meaning_node *node, uint32_t index, uint32_t word, uint32_t follower)
+    int meaning_first_place(int root)
+    uint32_t meaning_filter_word(uint32_t filter, uint32_t key)
+    int64_t meaning_enhanced_row(int32_t enhanced)
+    void meaning_put_edge(meaning_node *node, uint32_t word, uint32_t follower)
+    uint32_t meaning_bucket_of(uint32_t word, uint32_t shift)
+    uint64_t meaning_near(uint32_t word)
     void meaning_put_end(int32_t *ends, uint32_t index, int32_t end)
     int64_t meaning_inner_reply(const uint8_t *text, int64_t size)
     void *meaning_swap(void **place, void *value)
@@ -150,6 +175,7 @@ cdef extern from "Python.h":
 cdef enum:
     ROW_BYTES = 2 * 8 + 4 * 4 + 2
 
+cdef int[3] SENTENCES = [MEANING_PLAIN, MEANING_HINTS, MEANING_CONDITIONS]
 cdef object line_type = ReplyLine, enhanced_type = EnhancedStatusCode
 cdef object diagnosis_type = Diagnosis
 cdef list reasons = list(Reason), dispositions = list(Disposition)
@@ -197,9 +223,9 @@ cdef class RuleMatcher:
         self._rule_names = list(ruleset.rule_names)
         self._provider_names = list(ruleset.provider_names)
         self._blocklist_names = [blocklist.name for blocklist in ruleset.blocklists]
-        self.keep_phrases(ruleset)
+        numbers = self.keep_phrases(ruleset)
         self.keep_groups(ruleset)
-        self.keep_rules(ruleset)
+        self.keep_rules(ruleset, self.conditions_of(ruleset, numbers))
 
     def __dealloc__(self):
         PyMem_RawFree(self._spare)
@@ -209,8 +235,17 @@ cdef class RuleMatcher:
         self._kept.append(data)
         return PyBytes_AS_STRING(data)
 
-    cdef bytearray keep_words(self, list words):
-        """The words of all phrases in their table; answers with their numbers, as uint32_t."""
+    cdef const void *keep_in_lines(self, const void *memory, int64_t size):
+        """As `keep`, where a line of the cache begins."""
+        cdef bytearray kept = bytearray(size + 64)
+        cdef char *start = PyByteArray_AS_STRING(kept)
+        start += -<intptr_t>start & 63
+        memcpy(start, memory, size)
+        self._kept.append(kept)
+        return start
+
+    cdef tuple words_of(self, list words):
+        """The table of the words of all phrases, and their numbers in it, as uint32_t."""
         cdef uint32_t bits, count = len(words), index, shift_mask
         cdef uint64_t low, high
         cdef bytes encoded, padded
@@ -256,78 +291,66 @@ cdef class RuleMatcher:
                 long_word[2 * number[index]] = len(letters)
                 long_word[2 * number[index] + 1] = len(encoded)
                 letters += encoded
-        self._rules.words = <const meaning_word *>self.keep(table)
-        self._rules.long_words = <const uint32_t *>self.keep(long_words)
-        self._rules.letters = <const uint8_t *>self.keep(letters)
-        self._rules.shifts = <const uint16_t *>self.keep(shifts)
-        self._rules.word_mask = (1 << bits) - 1
-        self._rules.shift_mask = shift_mask
-        self._rules.fold = <const uint8_t (*)[2]>self.keep(fold_pairs)
-        self._rules.number = number[0]  # of "#"
-        return numbers
+        self._rules.vocabulary.long_words = <const uint32_t *>self.keep(long_words)
+        self._rules.vocabulary.letters = <const uint8_t *>self.keep(letters)
+        self._rules.vocabulary.shifts = <const uint16_t *>self.keep(shifts)
+        self._rules.vocabulary.word_mask = (1 << bits) - 1
+        self._rules.vocabulary.shift_mask = shift_mask
+        self._rules.vocabulary.fold = <const uint8_t (*)[2]>self.keep(fold_pairs)
+        self._rules.vocabulary.number = number[0]  # of "#"
+        return table, numbers
 
-    cdef keep_phrases(self, ruleset):
-        """The automaton, each node in one piece."""
+    cdef bytearray keep_phrases(self, ruleset):
+        """The words and the automaton; answers with the numbers of the words, as uint32_t."""
+        cdef bytearray table, numbers
+        table, numbers = self.words_of(ruleset.phrases.words)
+        cdef _Automaton all_ = _Automaton(
+            ruleset.phrases.columns, numbers, array("i", ends_of_groups(ruleset))
+        )
+        cdef meaning_word *entry = <meaning_word *>PyByteArray_AS_STRING(table)
+        cdef bytearray nodes = all_.as_nodes()
+        self._rules.nodes = <const uint64_t *>self.keep_in_lines(
+            PyByteArray_AS_STRING(nodes), len(nodes)
+        )
+        cdef bytearray filters = all_.put_first_words(entry)
+        self._rules.filters = <const uint64_t *>self.keep_in_lines(
+            PyByteArray_AS_STRING(filters), len(filters)
+        )
+        self._rules.vocabulary.words = <const meaning_word *>self.keep_in_lines(entry, len(table))
+        for root in (MEANING_HOSTS, MEANING_URLS):
+            self._rules.first[<int>root] = <const uint32_t *>self.keep(
+                all_.first_words(root, self._rules.vocabulary.word_mask + 1)
+            )
         phrases = ruleset.phrases
-        cdef bytearray numbers = self.keep_words(phrases.words)
-        cdef const uint32_t *number = <const uint32_t *>PyByteArray_AS_STRING(numbers)
-        cdef bytes gaps, edge_counts, edge_words, edge_nodes, group_counts, groups
-        gaps, edge_counts, edge_words, edge_nodes, group_counts, groups = phrases.columns
-        cdef const uint32_t *gap = <const uint32_t *>PyBytes_AS_STRING(gaps)
-        cdef const uint32_t *edge_count = <const uint32_t *>PyBytes_AS_STRING(edge_counts)
-        cdef const uint32_t *edge_word = <const uint32_t *>PyBytes_AS_STRING(edge_words)
-        cdef const uint32_t *edge_node = <const uint32_t *>PyBytes_AS_STRING(edge_nodes)
-        cdef const uint32_t *group_count = <const uint32_t *>PyBytes_AS_STRING(group_counts)
-        cdef const uint32_t *group = <const uint32_t *>PyBytes_AS_STRING(groups)
-        cdef int32_t[::1] end_of_group = array("i", ends_of_groups(ruleset))
-        cdef uint32_t node, nodes = len(gaps) // 4, index, hints
-        cdef uint64_t size = 1  # in 8 bytes; number 0 stays unused
-        cdef bytearray places = bytearray(4 * nodes), first
-        cdef uint32_t *place = <uint32_t *>PyByteArray_AS_STRING(places)
-        cdef uint32_t *starts
-        for node in range(MEANING_ROOTS, nodes):
-            if edge_count[node] > 0xFFFF // 8 or group_count[node] > 0xFFFF // 8:
-                raise SmtpFastError("the phrases have too much in common")
-            place[node] = size
-            hints = hints_for(edge_count[node])
-            size += 2 + hints + (edge_count[node] + 3) // 4
-            size += (edge_count[node] + group_count[node] + 1) // 2
-        cdef bytearray memory = bytearray(8 * size)
-        cdef uint64_t *units = <uint64_t *>PyByteArray_AS_STRING(memory)
-        cdef meaning_node *one
-        cdef int32_t *ends
-        for node in range(nodes):
-            if node < MEANING_ROOTS:
-                first = bytearray(4 * (self._rules.word_mask + 1))
-                starts = <uint32_t *>PyByteArray_AS_STRING(first)
-                for index in range(edge_count[node]):
-                    starts[number[edge_word[index]]] = place[edge_node[index]]
-                self._rules.first[node] = <const uint32_t *>self.keep(first)
-            else:
-                one = <meaning_node *>(units + place[node])
-                hints = hints_for(edge_count[node])
-                one.gap = place[gap[node]] if gap[node] else 0
-                one.edge_count = edge_count[node]
-                one.end_count = group_count[node]
-                one.hint_mask = hints - 1
-                one.words = 2 + hints
-                one.followers = 2 * (one.words + (edge_count[node] + 3) // 4)
-                one.ends = one.followers + edge_count[node]
-                for index in range(edge_count[node]):
-                    meaning_put_edge(
-                        one, index, number[edge_word[index]], place[edge_node[index]]
-                    )
-                ends = <int32_t *>one + one.ends
-                for index in range(group_count[node]):
-                    meaning_put_end(ends, index, end_of_group[group[index]])
-            edge_word += edge_count[node]
-            edge_node += edge_count[node]
-            group += group_count[node]
-        self._rules.nodes = <const uint64_t *>self.keep(memory)
-        host_words = phrases.edge_words[edge_count[0] : edge_count[0] + edge_count[MEANING_HOSTS]]
-        self._rules.hosts_may_be_numbers = any(
+        host_words = phrases.edge_words[
+            all_.edge_start[MEANING_HOSTS] : all_.edge_start[MEANING_HOSTS + 1]
+        ]
+        self._rules.vocabulary.hosts_may_be_numbers = any(
             [phrases.words[word][0] in "#0123456789" for word in host_words]
         )
+        return numbers
+
+    cdef dict conditions_of(self, ruleset, bytearray numbers):
+        """For each group of a condition, its `meaning_condition`, as bytes."""
+        cdef const uint32_t *number = <const uint32_t *>PyByteArray_AS_STRING(numbers)
+        cdef meaning_condition condition
+        cdef uint32_t place, index
+        cdef int32_t group
+        places = {word: place for place, word in enumerate(ruleset.phrases.words)}
+        conditions = {}
+        for group, (words, is_alone) in enumerate(
+            ruleset.plan.condition_needs, ruleset.first_condition_group
+        ):
+            memset(&condition, 0, sizeof(condition))
+            # Where there are more words than room: as if one was there.
+            for index, word in enumerate(words if len(words) <= 4 else ()):
+                place = places[word]
+                condition.words[index] = number[place]
+            for index in range(len(words), 4):
+                condition.words[index] = condition.words[0]
+            condition.group = -1 if is_alone else group
+            conditions[group] = (<const char *>&condition)[: sizeof(condition)]
+        return conditions
 
     cdef keep_groups(self, ruleset):
         self._rules.first_provider = ruleset.first_provider_group
@@ -343,60 +366,55 @@ cdef class RuleMatcher:
         numbers = array("i", ruleset.rule_of_group)
         self._rules.rule_of_group = <const int32_t *>self.keep(numbers)
 
-    cdef keep_rules(self, ruleset):
-        cdef int32_t number, pattern_number = 0
-        cdef dict code_sets = {}
+    cdef keep_rules(self, ruleset, dict all_conditions):
+        cdef int32_t number
+        cdef dict code_bits = {}
         cdef uint32_t commands
-        count = sum([len(rule.enhanced) for rule in ruleset.rules])
         rules = bytearray(sizeof(meaning_rule) * len(ruleset.rules))
-        patterns = bytearray(sizeof(meaning_pattern) * count)
         cdef meaning_rule *one = <meaning_rule *>PyByteArray_AS_STRING(rules)
-        cdef meaning_pattern *pattern = <meaning_pattern *>PyByteArray_AS_STRING(patterns)
-        code_rules, conditions = array("i"), array("i")
+        code_rules = [number for number, group in enumerate(ruleset.rule_groups) if group < 0]
+        first_other = len(code_rules) + 63 & ~63
+        conditions = bytearray()
         for number, rule in enumerate(ruleset.rules):
             one[number].reason = reasons.index(rule.reason)
             one[number].transient = disposition_of(rule.reason, rule.disposition, 4)
             one[number].permanent = disposition_of(rule.reason, rule.disposition, 5)
-            one[number].codes = -1
-            if rule.codes:
-                one[number].codes = code_sets.setdefault(rule.codes, len(code_sets))
-            one[number].patterns = pattern_number
-            one[number].pattern_count = len(rule.enhanced)
-            for written in rule.enhanced:
-                found = ruleset.enhanced[written]
-                pattern[pattern_number].class_ = found.class_
-                pattern[pattern_number].subject = found.subject
-                pattern[pattern_number].first = found.first
-                pattern[pattern_number].last = found.last
-                pattern_number += 1
+            one[number].asks_enhanced = len(rule.enhanced)
+            if ruleset.rule_groups[number] >= 0:
+                one[number].codes = code_bits.setdefault(
+                    (rule.codes, rule.enhanced), first_other + len(code_bits)
+                )
             commands = 0
             for command in rule.commands:
                 commands |= <uint32_t>1 << <int>COMMANDS.index(command)
             one[number].commands = commands
             one[number].provider = ruleset.rule_providers[number]
-            one[number]._with = len(conditions)
+            one[number]._with = len(conditions) // sizeof(meaning_condition)
             one[number].with_count = len(ruleset.with_groups[number])
-            conditions.extend(ruleset.with_groups[number])
-            one[number].without = len(conditions)
+            one[number].without = one[number]._with + one[number].with_count
             one[number].without_count = len(ruleset.without_groups[number])
-            conditions.extend(ruleset.without_groups[number])
+            for group in (*ruleset.with_groups[number], *ruleset.without_groups[number]):
+                conditions += all_conditions[group]
             one[number].group = ruleset.rule_groups[number]
-            if ruleset.rule_groups[number] < 0:
-                code_rules.append(number)
         self._rules.rules = <const meaning_rule *>self.keep(rules)
-        self._rules.patterns = <const meaning_pattern *>self.keep(patterns)
-        self._rules.conditions = <const int32_t *>self.keep(conditions)
-        self._rules.code_rules = <const int32_t *>self.keep(code_rules)
-        self._rules.code_rule_count = len(code_rules)
+        self._rules.conditions = <const meaning_condition *>self.keep(conditions)
+        self._rules.code_rules = <const int32_t *>self.keep(array("i", code_rules))
+        bits = [
+            (bit, rule.codes, rule.enhanced)
+            for bit, rule in enumerate([ruleset.rules[number] for number in code_rules])
+        ]
+        bits += [(bit, *asked) for asked, bit in code_bits.items()]
+        self._rules.row_size = (first_other + len(code_bits) + 64) // 64
+        self._rules.code_row_size = first_other // 64
+        self.keep_rows(ruleset, bits)
+        certain = bytearray(8 * self._rules.row_size)
+        for bit, number in enumerate(code_rules):
+            rule = ruleset.rules[number]
+            if not (rule.commands or rule.provider or rule.with_ or rule.without):
+                set_bit(certain, 0, bit)
+        self._rules.certain_row = <const uint64_t *>self.keep(certain)
         self._rules.rule_count = len(ruleset.rules)
         self._rules.first_hint = len([rule for rule in ruleset.rules if rule.level < HINT_LEVEL])
-        sets = bytearray(128 * len(code_sets))
-        cdef uint64_t *bit = <uint64_t *>PyByteArray_AS_STRING(sets)
-        for written, number in code_sets.items():
-            for each in written:
-                for code in ruleset.codes[each]:
-                    bit[number * 16 + (<int>code >> 6)] |= <uint64_t>1 << (<int>code & 63)
-        self._rules.code_sets = <const uint64_t *>self.keep(sets)
         self._rules.unknown = reasons.index(Reason.UNKNOWN)
         self._rules.unknown_transient = disposition_of(Reason.UNKNOWN, None, 4)
         self._rules.unknown_permanent = disposition_of(Reason.UNKNOWN, None, 5)
@@ -405,24 +423,52 @@ cdef class RuleMatcher:
         self._rules.intermediate = reasons.index(Reason.INTERMEDIATE)
         self._rules.continue_ = dispositions.index(Disposition.CONTINUE)
 
+    cdef keep_rows(self, ruleset, list bits):
+        """For each code, whose conditions hold: of (bit, codes, enhanced codes)."""
+        cdef int32_t size = self._rules.row_size, bit, class_, subject, detail, code
+        cdef int64_t row
+        cdef bytearray codes = bytearray(8 * size * MEANING_CODES), any_ = bytearray(8 * size)
+        for bit, written, enhanced in bits:
+            if not enhanced:
+                set_bit(any_, 0, bit)
+            if not written:
+                for code in range(MEANING_CODES):
+                    set_bit(codes, code * size, bit)
+            for each in written:
+                for code in ruleset.codes[each]:
+                    set_bit(codes, code * size, bit)
+        cdef bytearray others = any_ * MEANING_ENHANCED
+        for bit, _, enhanced in bits:
+            for each in enhanced:
+                found = ruleset.enhanced[each]
+                classes = (found.class_,) if found.class_ else (4, 5)
+                subjects = (found.subject,) if found.subject >= 0 else range(SCAN_SUBJECTS)
+                for class_, subject in product(classes, subjects):
+                    for detail in range(found.first, found.last + 1):
+                        row = meaning_enhanced_row(
+                            (class_ * 1000 + subject) * MEANING_DETAILS + detail
+                        )
+                        set_bit(others, row * size, bit)
+        self._rules.code_rows = <const uint64_t *>self.keep(codes)
+        self._rules.enhanced_rows = <const uint64_t *>self.keep(others)
+
     cdef meaning_scratch *take_scratch(self) except NULL:
         cdef meaning_scratch *scratch = <meaning_scratch *>meaning_swap(&self._spare, NULL)
         cdef int64_t hits = self._rules.group_count * sizeof(meaning_hit) + 8 & ~7
         cdef int64_t bits = (self._rules.group_count // 64 + 1) * sizeof(uint64_t)
-        cdef int index
-        if self._rules.code_sets is NULL:  # the last one that __init__ sets
+        cdef int64_t row = self._rules.row_size * sizeof(uint64_t)
+        if self._rules.certain_row is NULL:  # the last one that __init__ sets
             PyMem_RawFree(scratch)
             raise TypeError("the matcher has no rules: its __init__ has not run")
         if scratch is NULL:
-            scratch = <meaning_scratch *>PyMem_RawCalloc(1, sizeof(meaning_scratch) + hits + bits)
+            scratch = <meaning_scratch *>PyMem_RawCalloc(
+                1, sizeof(meaning_scratch) + hits + bits + row
+            )
             if scratch is NULL:
                 raise MemoryError
             scratch.hits = <meaning_hit *>(scratch + 1)
             scratch.is_hit = <uint64_t *>(<char *>scratch.hits + hits)
-            for index in range(MEANING_MEMO):
-                scratch.memo[index].code = INT32_MIN
-            for index in range(1 << MEANING_SHAPE_BITS):
-                scratch.shapes[index].code = INT32_MIN
+            scratch.holds = <uint64_t *>(<char *>scratch.is_hit + bits)
         return scratch
 
     cdef void leave_scratch(self, meaning_scratch *scratch) noexcept:
@@ -591,12 +637,168 @@ cdef class RuleMatcher:
         return tuple(numbers)
 
 
-cdef inline uint32_t hints_for(uint32_t edge_count) noexcept:
-    """So many times 64 bits that at most an eighth of them are set."""
-    cdef uint32_t hints = 1
-    while hints * 8 < edge_count and hints < 1024:
-        hints *= 2
-    return hints
+cdef class _Automaton:
+    """The columns of `Phrases`, as they are turned into C arrays."""
+
+    cdef tuple columns
+    cdef bytearray numbers, memory
+    cdef object kept_ends
+    cdef uint32_t nodes
+    cdef const uint32_t *gap
+    cdef const uint32_t *edge_word
+    cdef const uint32_t *edge_node
+    cdef const uint32_t *group
+    cdef const uint32_t *number  # of a word
+    cdef const int32_t *end_of_group
+    # For each node, where its edges and groups begin; its place among the C nodes; its `shift`.
+    cdef uint32_t *edge_start
+    cdef uint32_t *group_start
+    cdef uint32_t *place
+    cdef uint32_t *shift
+
+    def __init__(self, tuple columns, bytearray numbers, ends):
+        cdef uint32_t node
+        cdef bytes gaps, edge_counts, edge_words, edge_nodes, group_counts, groups, kept_ends
+        gaps, edge_counts, edge_words, edge_nodes, group_counts, groups = columns
+        kept_ends = ends.tobytes()
+        self.columns, self.numbers, self.kept_ends = columns, numbers, kept_ends
+        self.nodes = len(gaps) // 4
+        self.gap = <const uint32_t *>PyBytes_AS_STRING(gaps)
+        self.edge_word = <const uint32_t *>PyBytes_AS_STRING(edge_words)
+        self.edge_node = <const uint32_t *>PyBytes_AS_STRING(edge_nodes)
+        self.group = <const uint32_t *>PyBytes_AS_STRING(groups)
+        self.number = <const uint32_t *>PyByteArray_AS_STRING(numbers)
+        self.end_of_group = <const int32_t *>PyBytes_AS_STRING(kept_ends)
+        self.memory = bytearray(16 * (self.nodes + 1))
+        self.edge_start = <uint32_t *>PyByteArray_AS_STRING(self.memory)
+        self.group_start = self.edge_start + self.nodes + 1
+        self.place = self.group_start + self.nodes + 1
+        self.shift = self.place + self.nodes + 1
+        cdef const uint32_t *edge_count = <const uint32_t *>PyBytes_AS_STRING(edge_counts)
+        cdef const uint32_t *group_count = <const uint32_t *>PyBytes_AS_STRING(group_counts)
+        for node in range(self.nodes):
+            self.edge_start[node + 1] = self.edge_start[node] + edge_count[node]
+            self.group_start[node + 1] = self.group_start[node] + group_count[node]
+
+    cdef uint32_t shift_of(self, uint32_t node):
+        """The least number of buckets of four in which the edges of a node find room."""
+        cdef uint8_t filled[1 << 14]  # so many, and none can be too full: the hash is one to one
+        cdef uint32_t bits, edge, bucket
+        for bits in range(15):
+            memset(filled, 0, 1 << bits)
+            for edge in range(self.edge_start[node], self.edge_start[node + 1]):
+                bucket = meaning_bucket_of(self.number[self.edge_word[edge]], 16 - bits)
+                filled[bucket] += 1
+                if filled[bucket] > 4:
+                    break
+            else:
+                return 16 - bits
+        raise AssertionError("a hash that is not one to one")
+
+    cdef uint32_t buckets_of(self, uint32_t node):
+        if self.edge_start[node] == self.edge_start[node + 1]:
+            return 0
+        return 1 << (16 - self.shift[node])
+
+    cdef bytearray as_nodes(self):
+        """All nodes behind the roots, each in one piece."""
+        cdef uint32_t node, edge, group, buckets, count, units_of
+        # In 8 bytes. Number 0 stays unused: there stands the bucket of the nodes without edges.
+        cdef uint64_t size = 8
+        for node in range(MEANING_ROOTS, self.nodes):
+            self.shift[node] = self.shift_of(node)
+            buckets = self.buckets_of(node)
+            count = self.group_start[node + 1] - self.group_start[node]
+            units_of = sizeof(meaning_node) // 8 + buckets * sizeof(meaning_bucket) // 8
+            units_of += (count + 1) // 2
+            if units_of <= 8 < (size & 7) + units_of:
+                size = (size + 7) & ~<uint64_t>7
+            self.place[node] = size
+            size += units_of
+            if count > 0xFFFF or size > MEANING_NODE:
+                raise SmtpFastError("the phrases have too much in common")
+        cdef bytearray memory = bytearray(8 * size)
+        cdef uint64_t *units = <uint64_t *>PyByteArray_AS_STRING(memory)
+        cdef meaning_node *one
+        cdef int32_t *ends
+        for node in range(MEANING_ROOTS, self.nodes):
+            one = <meaning_node *>(units + self.place[node])
+            one.shift = self.shift[node]
+            buckets = self.buckets_of(node)
+            one.buckets = sizeof(meaning_node) // 8 if buckets else -<int32_t>self.place[node]
+            one.ends = (sizeof(meaning_node) + buckets * sizeof(meaning_bucket)) // 4
+            one.end_count = self.group_start[node + 1] - self.group_start[node]
+            if self.gap[node]:
+                one.gap = self.place[self.gap[node]]
+                for edge in range(
+                    self.edge_start[self.gap[node]], self.edge_start[self.gap[node] + 1]
+                ):
+                    one.near |= meaning_near(self.number[self.edge_word[edge]])
+            for edge in range(self.edge_start[node], self.edge_start[node + 1]):
+                meaning_put_edge(
+                    one, self.number[self.edge_word[edge]], self.place[self.edge_node[edge]]
+                )
+            ends = <int32_t *>one + one.ends
+            for group in range(one.end_count):
+                meaning_put_end(
+                    ends, group, self.end_of_group[self.group[self.group_start[node] + group]]
+                )
+        return memory
+
+    cdef bytearray first_words(self, int root, uint32_t words):
+        """For each word, the node that it leads to from this root, as uint32_t."""
+        cdef uint32_t edge
+        cdef bytearray memory = bytearray(4 * words)
+        cdef uint32_t *first = <uint32_t *>PyByteArray_AS_STRING(memory)
+        for edge in range(self.edge_start[root], self.edge_start[root + 1]):
+            first[self.number[self.edge_word[edge]]] = self.place[self.edge_node[edge]]
+        return memory
+
+    cdef bytearray put_first_words(self, meaning_word *words):
+        """Put in what the words of sentences begin; answers with the `filters`."""
+        cdef uint32_t edge, node, word, filter_size
+        cdef uint64_t filters_size = 1
+        cdef uint32_t *start
+        cdef int root
+        for root in SENTENCES:
+            for edge in range(self.edge_start[root], self.edge_start[root + 1]):
+                word, node = self.number[self.edge_word[edge]], self.edge_node[edge]
+                start = &words[word].first[meaning_first_place(root)]
+                start[0] = self.place[node]
+                if self.gap[node]:
+                    start[0] |= MEANING_HAS_GAP
+                if self.group_start[node] < self.group_start[node + 1]:
+                    start[0] |= MEANING_ENDS_HERE
+                if root == MEANING_PLAIN:
+                    filter_size = self.filter_size_of(node)
+                    words[word].filter = filters_size | filter_size << MEANING_FILTER_SHIFT
+                    filters_size += <uint64_t>1 << filter_size
+                    if filters_size >> MEANING_FILTER_SHIFT:
+                        raise SmtpFastError("the phrases have too much in common")
+        cdef bytearray memory = bytearray(8 * filters_size)
+        cdef uint64_t *filters = <uint64_t *>PyByteArray_AS_STRING(memory)
+        for edge in range(self.edge_start[MEANING_PLAIN], self.edge_start[MEANING_PLAIN + 1]):
+            word, node = self.number[self.edge_word[edge]], self.edge_node[edge]
+            self.fill_filter(filters, words[word].filter, node)
+            if self.gap[node]:
+                self.fill_filter(filters, words[word].filter, self.gap[node])
+        return memory
+
+    cdef uint32_t filter_size_of(self, uint32_t node):
+        """The binary logarithm of so many times 64 bits that at most an eighth of them are set."""
+        cdef uint32_t edges = self.edge_start[node + 1] - self.edge_start[node], bits = 0
+        if self.gap[node]:
+            edges += self.edge_start[self.gap[node] + 1] - self.edge_start[self.gap[node]]
+        while 8 << bits < edges and bits < 10:  # there are no more words
+            bits += 1
+        return bits
+
+    cdef void fill_filter(self, uint64_t *filters, uint32_t filter_, uint32_t node) noexcept:
+        cdef uint32_t edge, key
+        filters[meaning_filter_word(filter_, MEANING_BOTH)] |= <uint64_t>1 << MEANING_BOTH
+        for edge in range(self.edge_start[node], self.edge_start[node + 1]):
+            key = self.number[self.edge_word[edge]]
+            filters[meaning_filter_word(filter_, key)] |= <uint64_t>1 << (key & 63)
 
 
 cdef bytes in_buckets(const uint64_t *hashes, uint32_t count, uint32_t shift_mask):
@@ -631,6 +833,10 @@ cdef int disposition_of(reason, own, int severity) except -1:
     if own is None or pure_meaning.severity_forbids(own, severity_):
         own = reason.disposition(severity_)
     return dispositions.index(own)
+
+
+cdef inline void set_bit(bytearray rows, int64_t row, int32_t bit) noexcept:
+    (<uint64_t *>PyByteArray_AS_STRING(rows))[row + (bit >> 6)] |= <uint64_t>1 << (bit & 63)
 
 
 cdef inline int32_t code_of(object code) except? -2:

@@ -24,6 +24,15 @@
 #include <sys/mman.h>
 #endif
 
+/* Ask for memory that is read soon. */
+#if defined(__GNUC__) || defined(__clang__)
+#define SCAN_PREFETCH(address) __builtin_prefetch(address)
+#elif defined(SCAN_SSE2)
+#define SCAN_PREFETCH(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
+#else
+#define SCAN_PREFETCH(address) ((void)(address))
+#endif
+
 typedef struct {
     int64_t text;     /* offset of the text in the buffer */
     int32_t code;     /* -1: malformed */

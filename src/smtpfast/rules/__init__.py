@@ -15,7 +15,7 @@ from zlib import crc32
 from ..errors import SmtpFastError
 from ..reasons import FAILURE_REASONS, Disposition, Reason
 from ..records import TYPE_CHECKING, NamedTuple
-from .phrases import Group, Phrase, PhraseError, Phrases, numbers_in, parse_phrase
+from .phrases import GAP, Group, Phrase, PhraseError, Phrases, numbers_in, parse_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -168,7 +168,7 @@ class Ruleset:
         self.plan = plan = plan or self._plan()
         self.phrases = plan.phrases
         self.with_groups, self.without_groups = plan.with_groups, plan.without_groups
-        self.first_rule_group = self.first_condition_group + plan.condition_count
+        self.first_rule_group = self.first_condition_group + len(plan.condition_needs)
         self.rule_groups = [-1] * len(self.rules)
         for group, number in enumerate(self.rule_of_group, self.first_rule_group):
             self.rule_groups[number] = group
@@ -202,24 +202,37 @@ class Ruleset:
         groups = [_group(signal) for kind in signals for signal in kind]
         groups += [Group((), (), (), (), (phrase,)) for phrase in conditions]
         groups += [_group(self.rules[number]) for number in self.rule_of_group]
-        return Plan(with_groups, without_groups, len(conditions), Phrases.of(groups))
+        needs = [_needs(phrase) for phrase in conditions]
+        return Plan(with_groups, without_groups, needs, Phrases.of(groups))
 
 
 class Plan(NamedTuple):
     """What takes long to work out of a rule set, and what the build leaves behind.
 
-    with_groups, without_groups: for each rule, the groups of its conditions.
+    with_groups, without_groups: for each rule, the groups of its conditions. condition_needs: for
+    each of those groups, words of which its phrase needs one, and whether it is no more than that.
     """
 
     with_groups: list[tuple[int, ...]]
     without_groups: list[tuple[int, ...]]
-    condition_count: int
+    condition_needs: list[tuple[tuple[str, ...], bool]]
     phrases: Phrases
 
 
 def _alternatives(phrase: Phrase) -> list[Phrase]:
     """The ways of a phrase that is nothing but alternatives; else the phrase itself."""
     return [((way,),) for way in phrase[0]] if len(phrase) == 1 else [phrase]
+
+
+def _needs(phrase: Phrase) -> tuple[tuple[str, ...], bool]:
+    """Words of which a phrase needs one, as few and as long as can be; whether one is all of it."""
+    parts = [
+        tuple(dict.fromkeys(max(way, key=len) for way in ways))
+        for ways in phrase
+        if () not in ways and ways != ((GAP,),)
+    ]
+    best = min(parts, key=lambda words: (len(words), -min(map(len, words))))
+    return best, phrase == ((best,),)
 
 
 def _phrase(owner: Rule | Signal, text: str) -> Phrase:
