@@ -15,7 +15,7 @@ import pytest
 import smtpfast
 from smtpfast.accuracy import LabelError, Labelled, Score, judge, read_labelled, score
 from smtpfast.cli import main
-from smtpfast.cli.classify import _lines as read_lines
+from smtpfast.cli.inputs import lines_of
 from smtpfast.cli.rules import _toml as toml_of
 from smtpfast.cli.terminal import harmless
 from smtpfast.rules import ruleset_from
@@ -372,7 +372,7 @@ def test_lines_that_arrive_in_single_octets_are_whole():
         def read1(self, _):
             return self.pieces.pop(0) if self.pieces else b""
 
-    assert list(read_lines(Trickle(b"250-a\r\n\n250 b"))) == [b"250-a\r\n", b"\n", b"250 b"]
+    assert list(lines_of(Trickle(b"250-a\r\n\n250 b"), 99, int)) == [b"250-a\r\n", b"\n", b"250 b"]
 
 
 # --- Rules ------------------------------------------------------------------------------------

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
-import signal
 import smtplib
 import socket
 import ssl
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiosmtpd.controller import Controller
 
+from private_postfix import HOST, free_port, private_postfix
 from smtpfast import Reply, ReplyParser, SmtpStatusCode
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope
     from aiosmtpd.smtp import Session as ServerSession
 
-HOST = "127.0.0.1"
 TIMEOUT = 10.0
 STARTUP_ATTEMPTS = 5
 
@@ -130,11 +128,6 @@ def keywords(ehlo: Reply) -> set[str]:
     assert ehlo.enhanced is None
     assert [line.is_last for line in ehlo.lines] == [False] * (len(ehlo.lines) - 1) + [True]
     return {line.text.split()[0] for line in ehlo.lines[1:]}
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        return server.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -425,44 +418,14 @@ def test_the_public_parser_speaks_to_a_server(aiosmtpd: int) -> None:
 
 # --- Postfix --------------------------------------------------------------------------------
 
-# No chroot, no port but ours, and no service that would deliver anything anywhere.
-SERVICES = """
-{listen}  inet       n - n -     -  smtpd
-postlog   unix-dgram n - n -     1  postlogd
-pickup    unix       n - n 60    1  pickup
-cleanup   unix       n - n -     0  cleanup
-qmgr      unix       n - n 300   1  qmgr
-tlsmgr    unix       - - n 1000? 1  tlsmgr
-rewrite   unix       - - n -     -  trivial-rewrite
-bounce    unix       - - n -     0  bounce
-defer     unix       - - n -     0  bounce
-trace     unix       - - n -     0  bounce
-proxymap  unix       - - n -     -  proxymap
-error     unix       - - n -     -  error
-retry     unix       - - n -     -  error
-discard   unix       - - n -     -  discard
-anvil     unix       - - n -     1  anvil
-"""
+# Nothing is delivered anywhere.
 SETTINGS = """
-compatibility_level = 2
-queue_directory = {root}/queue
-data_directory = {root}/data
-maillog_file = {root}/maillog
-maillog_file_prefixes = {root}
 myhostname = mx.local.test
 mydestination = local.test
 mynetworks =
-inet_interfaces = loopback-only
-inet_protocols = ipv4
-smtp_dns_support_level = disabled
-smtpd_peername_lookup = no
-alias_maps =
-alias_database =
-local_recipient_maps =
 local_transport = discard:
 default_transport = discard:
 relay_transport = discard:
-notify_classes =
 message_size_limit = 10240000
 smtpd_error_sleep_time = 0
 smtpd_helo_required = yes
@@ -480,77 +443,12 @@ smtpd_tls_security_level = may
 """
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    # Its daemons keep what they inherit; a pipe would never end.
-    with tempfile.TemporaryFile("w+") as output:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            timeout=60,
-            check=False,
-        )
-        output.seek(0)
-        done.stdout = output.read()
-    return done
-
-
-def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while True:
-        try:
-            socket.create_connection((HOST, port), timeout=TIMEOUT).close()
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
-
-
-def stop_postfix(command: str, root: Path) -> None:
-    """Stop the instance by its own means, and what is left by its process id."""
-    pid_file = root / "queue" / "pid" / "master.pid"
-    master = int(pid_file.read_text()) if pid_file.exists() else None
-    stopped = run(command, "-c", str(root / "etc"), "stop")
-    if stopped.returncode != 0 and master is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(master, signal.SIGTERM)
-
-
 @pytest.fixture(scope="module")
 def postfix(certificate: tuple[Path, Path] | None) -> Iterator[int]:
-    """The port of a private Postfix; skips where there can be none, unless one is required."""
-    command = shutil.which("postfix", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    may_start = command is not None and hasattr(os, "geteuid") and os.geteuid() == 0
-    if not may_start:
-        reason = "Postfix is not installed, or not ours to start: that takes root"
-        if os.environ.get("SMTPFAST_REQUIRE_POSTFIX") == "1":
-            pytest.fail(f"SMTPFAST_REQUIRE_POSTFIX=1: {reason}")
-        pytest.skip(reason)
-    # Not pytest's own directory, which Postfix's user could not enter.
-    with tempfile.TemporaryDirectory(prefix="postfix-", ignore_cleanup_errors=True) as directory:
-        root = Path(directory)
-        for path in (root, root / "etc", root / "queue", root / "data"):
-            path.mkdir(exist_ok=True)
-            path.chmod(0o755)
-        shutil.chown(root / "data", "postfix")
-        settings = SETTINGS
-        if certificate is not None:
-            settings += TLS_SETTINGS
-            for file in certificate:
-                shutil.copy(file, root / "etc")
-        port = free_port()
-        (root / "etc" / "main.cf").write_text(settings.format(root=root))
-        (root / "etc" / "master.cf").write_text(SERVICES.format(listen=f"{HOST}:{port}"))
-        try:
-            started = run(command, "-c", str(root / "etc"), "start")
-            assert started.returncode == 0, started.stdout
-            wait_for_port(port)
-            yield port
-        finally:
-            stop_postfix(command, root)
+    """The port of a private Postfix."""
+    settings = SETTINGS + (TLS_SETTINGS if certificate else "")
+    with private_postfix(settings, files=certificate or ()) as (port, _):
+        yield port
 
 
 @pytest.fixture(params=[4_096, 3], ids="recv {}".format)

@@ -9,6 +9,7 @@ import sys
 from functools import partial
 
 from .. import BACKEND, __version__
+from ..reasons import Reason
 from ..records import TYPE_CHECKING
 from ..status import LANGUAGES
 from . import classify, codes, explain, rules
@@ -18,6 +19,9 @@ from .terminal import harmless
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# Of `records`, and of `report`.
+FORMATS = ("ndjson", "csv")
+REPORT_FORMATS = ("text", "json", "csv", "ndjson")
 # What a shell reports of a program that SIGINT or SIGPIPE has ended.
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
@@ -98,6 +102,21 @@ def _parser() -> argparse.ArgumentParser:
     _take_rules(command)
     command.set_defaults(run=classify.run)
 
+    command = add("report", help="read mail logs, and say who refused what and why")
+    _take_logs(command)
+    command.add_argument("--format", choices=REPORT_FORMATS, default=REPORT_FORMATS[0])
+    command.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    command.add_argument(
+        "--top", type=int, default=10, metavar="N", help="rows of each table of the text; 10"
+    )
+    _take_filters(command)
+    command.set_defaults(run=_run_report)
+
+    command = add("records", help="read mail logs, one record a delivery, attempt or reject")
+    _take_logs(command)
+    command.add_argument("--format", choices=FORMATS, default=FORMATS[0])
+    command.set_defaults(run=_run_records)
+
     command = add("rules", help="list the rules in the order in which they decide, or show one")
     command.add_argument("id", nargs="?", metavar="ID", help="the rule to show, with all it says")
     command.add_argument("--json", action="store_true", help="one JSON object a rule")
@@ -114,6 +133,40 @@ def _parser() -> argparse.ArgumentParser:
     _take_rules(command)
     command.set_defaults(run=rules.run_test)
     return parser
+
+
+def _run_records(options: argparse.Namespace) -> int:
+    from . import records  # here, for what it needs takes long to load
+
+    return records.run(options)
+
+
+def _run_report(options: argparse.Namespace) -> int:
+    from . import report  # as above
+
+    return report.run(options)
+
+
+def _take_logs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "file", nargs="+", metavar="FILE", help="logs, also compressed; patterns; -: stdin"
+    )
+    command.add_argument(
+        "--year", type=int, help="of the first line, where stamps have none; default: by the file"
+    )
+    _take_rules(command)
+
+
+def _take_filters(command: argparse.ArgumentParser) -> None:
+    """What chooses among records; all but the times may be repeated, and any of them will do."""
+    command.add_argument("--since", metavar="TIME", help="ISO 8601: 2026-11-24, 2026-11-24T12:30")
+    command.add_argument("--until", metavar="TIME", help="the last moment, or the last day")
+    add = partial(command.add_argument, action="append", default=[])
+    add("--domain", metavar="NAME", help="of recipients, or one above it")
+    add("--relay", metavar="NAME", help="an IP address, a host name, or a domain above it")
+    add("--reason", metavar="REASON", choices=[*map(str, Reason)], help="as in docs/reasons.md")
+    add("--status", help="in the MTA's word; or delivered, deferred, bounced")
+    add("--event", help="delivery, attempt, reject, connection, other")
 
 
 def _take_rules(command: argparse.ArgumentParser) -> None:

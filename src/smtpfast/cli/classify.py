@@ -13,19 +13,17 @@ from ..defects import is_utf8
 from ..reasons import Reason
 from ..records import TYPE_CHECKING
 from ..status import Severity
-from .inputs import InputError, classifier_of, open_input
+from .inputs import classifier_of, lines_of, open_input
 from .terminal import coloured, harmless, wants_colour
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterator
-    from typing import BinaryIO
+    from collections.abc import Callable
 
     from ..defects import Defect
     from ..reasons import Diagnosis
     from ..reply import ReplyLine
 
-_CHUNK_BYTES = 1 << 16
 # No reply line is nearly as long; a file without line ends is not kept in memory.
 _LONGEST_LINE = 1 << 20
 
@@ -47,7 +45,7 @@ def run(options: Namespace) -> int:
     show = _json_row if options.json else _text_row(wants_colour())
     counts: Counter[str] = Counter()
     with closing(open_input(options.file)) as source:
-        for number, raw in enumerate(_lines(source), 1):
+        for number, raw in enumerate(lines_of(source, _LONGEST_LINE, sys.stdout.flush), 1):
             line = classify(raw)
             counts[_kind(line)] += 1
             print(show(number, line, diagnose(line), _defects(raw) if options.defects else None))
@@ -62,37 +60,6 @@ def run(options: Namespace) -> int:
     sys.stdout.flush()
     print(f"{counts.total()} lines: {totals}" if totals else "no lines", file=sys.stderr)
     return 0
-
-
-def _lines(source: BinaryIO) -> Iterator[bytes]:
-    """The lines as they arrive, with their LF; of a line that is too long only the beginning."""
-    waiting = bytearray()  # what has arrived of a line, unless that was given already
-    is_given = False
-    while chunk := _read(source):
-        *ends, rest = chunk.split(b"\n")
-        for end in ends:
-            if not is_given:
-                yield bytes(waiting) + end + b"\n"
-            waiting.clear()
-            is_given = False
-        if not is_given:
-            waiting += rest
-        if len(waiting) > _LONGEST_LINE:
-            yield bytes(waiting)
-            waiting.clear()
-            is_given = True
-        sys.stdout.flush()
-    if waiting:
-        yield bytes(waiting)
-
-
-def _read(source: BinaryIO) -> bytes:
-    try:
-        chunk: bytes = source.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]
-    except OSError as error:
-        # Not as OSError, which writing may raise just as well.
-        raise InputError.of(source.name, error) from None
-    return chunk
 
 
 def _defects(raw: bytes) -> tuple[Defect, ...]:

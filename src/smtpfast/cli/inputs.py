@@ -11,10 +11,13 @@ from ..errors import SmtpFastError
 from ..records import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from ..classifier import Classifier
+
+
+_CHUNK_BYTES = 1 << 16
 
 
 class InputError(Exception):
@@ -45,6 +48,37 @@ def read_input(name: str) -> bytes:
             return source.read()
         except OSError as error:
             raise InputError.of(name, error) from None
+
+
+def lines_of(source: BinaryIO, longest: int, after_chunk: Callable[[], object]) -> Iterator[bytes]:
+    """The lines as they arrive, with their LF; of a line that is too long only the beginning."""
+    waiting = bytearray()  # what has arrived of a line, unless that was given already
+    is_given = False
+    while chunk := _read(source):
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
+            if not is_given:
+                yield bytes(waiting) + end + b"\n"
+            waiting.clear()
+            is_given = False
+        if not is_given:
+            waiting += rest
+        if len(waiting) > longest:
+            yield bytes(waiting)
+            waiting.clear()
+            is_given = True
+        after_chunk()
+    if waiting:
+        yield bytes(waiting)
+
+
+def _read(source: BinaryIO) -> bytes:
+    try:
+        chunk: bytes = source.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]
+    except OSError as error:
+        # Not as OSError, which writing may raise just as well.
+        raise InputError.of(source.name, error) from None
+    return chunk
 
 
 def classifier_of(files: Sequence[str]) -> Classifier:
