@@ -257,7 +257,7 @@ cdef class RuleMatcher:
             padded = encoded.ljust(MEANING_SHORT, b"\0")
             meaning_key(<const uint8_t *>PyBytes_AS_STRING(padded), len(encoded), &low, &high)
             hash_[index] = meaning_hash(low, high)
-        bits = max(4, min(16, (count + count // 3).bit_length()))
+        bits = max(4, min(16, (count + count // 8).bit_length()))
         while True:
             if bits > 16:
                 raise SmtpFastError("the phrases have too many different words")

@@ -241,19 +241,25 @@ static void meaning_judge(const meaning_rules *rules, meaning_scratch *scratch, 
     }
 }
 
+static inline int meaning_is_success(int32_t code) { return code >= 200 && code < 400; }
+
+/* What 2yz and 3yz mean, whatever stands behind them. */
+static inline meaning_decision meaning_success(const meaning_rules *rules, int32_t code,
+                                               int32_t enhanced) {
+    meaning_decision decision = {0, 0, -1, -1, 0, -1, 0, 0, 0, 0, code, enhanced, code < 300};
+    decision.rule = rules->rule_count + (code >= 300);
+    decision.reason = code < 300 ? rules->accepted : rules->intermediate;
+    decision.disposition = code < 300 ? rules->delivered : rules->continue_;
+    return decision;
+}
+
 /* What a reply means. `command` is -1 where it is not known. */
 static meaning_decision meaning_decide(const meaning_rules *rules, meaning_scratch *scratch,
                                        int32_t code, int32_t enhanced, const uint8_t *text,
                                        int64_t size, int64_t readable, int32_t command) {
     meaning_decision decision = {0, 0, -1, -1, 0, -1, 0, 0, 0, 0, code, enhanced, 1};
     const meaning_hit *delay = NULL;
-    if (code >= 200 && code < 400) {
-        decision.rule = rules->rule_count + (code >= 300);
-        decision.reason = code < 300 ? rules->accepted : rules->intermediate;
-        decision.disposition = code < 300 ? rules->delivered : rules->continue_;
-        decision.uses_enhanced = code < 300;
-        return decision;
-    }
+    if (meaning_is_success(code)) return meaning_success(rules, code, enhanced);
     if (size > MEANING_MAX_TEXT) size = MEANING_MAX_TEXT;
     if (!enhanced) decision.enhanced = enhanced = meaning_enhanced(text, size);
     meaning_read(rules, scratch, text, size, readable, code);
@@ -315,11 +321,14 @@ static meaning_decision meaning_line(const meaning_rules *rules, meaning_scratch
                           -1);
 }
 
+/* One row; `scratch` is NULL where the code tells that it is no failure. */
 static inline void meaning_fill_row(const meaning_rules *rules, meaning_scratch *scratch,
                                     const uint8_t *data, int64_t size, const meaning_lines *lines,
                                     int64_t row, const meaning_columns *columns) {
-    int64_t text;
-    const meaning_decision found = meaning_line(rules, scratch, data, size, lines, row, &text);
+    int64_t text = 0;
+    const meaning_decision found = scratch
+                                       ? meaning_line(rules, scratch, data, size, lines, row, &text)
+                                       : meaning_success(rules, lines->code[row], 0);
     columns->evidence_start[row] = found.end ? text + found.start : 0;
     columns->evidence_end[row] = found.end ? text + found.end : 0;
     columns->retry_after[row] = found.retry_after;
@@ -339,8 +348,8 @@ static void meaning_fill(const meaning_rules *rules, meaning_scratch *scratch, c
         const int64_t end = rows - start < MEANING_ROWS ? rows : start + MEANING_ROWS;
         int64_t others[MEANING_ROWS], count = 0;
         for (int64_t row = start; row < end; row++) {
-            if (lines->code[row] >= 200 && lines->code[row] < 400) {
-                meaning_fill_row(rules, scratch, data, size, lines, row, columns);
+            if (meaning_is_success(lines->code[row])) {
+                meaning_fill_row(rules, NULL, data, size, lines, row, columns);
             } else {
                 const int64_t text = lines->text_start[row], last = lines->text_end[row];
                 for (int64_t at = text; at < last && last <= size && at - text < 256; at += 64)
