@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-# The domains of the names that providers' MX records have, or that their customers enter there; from
-# what postmasters know of them, not asked of the DNS. Names as in rules/signals/providers.toml,
-# where they stand there.
+# The domains of the names that providers' MX records have, or that their customers enter there;
+# from what postmasters know of them, not asked of the DNS. Names as in
+# rules/signals/providers.toml, where they stand there.
 _PROVIDERS: Final = {
     "1and1.com": "IONOS",
     "1and1.co.uk": "IONOS",
