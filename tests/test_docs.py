@@ -97,6 +97,19 @@ def test_the_commands_run_and_print_what_the_page_shows() -> None:
                 assert done.stdout.decode() == output
 
 
+def test_the_readme_shows_what_the_report_says() -> None:
+    [shown, *_] = blocks((ROOT / "README.md").read_text(encoding="utf-8"), "text")
+    done = subprocess.run(
+        [sys.executable, "-m", "smtpfast", "report", "examples/mail.log"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert shown in done.stdout.decode()
+
+
 def test_the_rules_that_the_page_shows_are_good(tmp_path: Path) -> None:
     own, signals = blocks(read("rules.md"), "toml")
     assert own == read("own.toml")
