@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import random
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from smtpfast.logs.exchange import DEFAULT_FIELDS, Exchange
 from smtpfast.logs.record import Entry, Event
+from work import work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from types import FrameType
+    from collections.abc import Iterable
 
 SESSION = "08DEAD0000000001"
 HEADER = ("#Software: Microsoft Exchange Server", "#Version: 15.0.0.0")
@@ -555,23 +554,6 @@ def test_mutations_never_raise() -> None:
             exchange.time(mutated)
             for entry in exchange.read("", mutated):
                 assert entry.event is not Event.OTHER or entry.problem
-
-
-def work(call: Callable[[], object]) -> int:
-    """How many calls of functions it takes."""
-    count = 0
-
-    def note(_frame: FrameType, _event: str, _argument: object) -> None:
-        nonlocal count
-        count += 1
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 @pytest.mark.parametrize(

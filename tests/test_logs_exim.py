@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,11 @@ from smtpfast import classify
 from smtpfast.logs.envelope import Calendar, open_envelope
 from smtpfast.logs.exim import Exim
 from smtpfast.logs.record import Entry, Event
+from work import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from types import FrameType
 
 ID = "1tAbCd-0001Ab-0C"
 LONG_ID = "1tAbCd-00000001AbC-0dEf"
@@ -732,23 +731,6 @@ def test_mutations_never_raise() -> None:
             assert (entry.event is Event.OTHER) == bool(entry.problem)
     for _ in range(2000):
         exim.read("", f"{ID} " + "".join(chance.choices(alphabet, k=chance.randint(0, 40))))
-
-
-def work(call: Callable[[], object]) -> int:
-    """How many calls of functions it takes."""
-    count = 0
-
-    def note(_frame: FrameType, _event: str, _argument: object) -> None:
-        nonlocal count
-        count += 1
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 STARTS = [

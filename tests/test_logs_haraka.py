@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,11 +12,11 @@ import pytest
 from smtpfast import classify
 from smtpfast.logs.haraka import Haraka
 from smtpfast.logs.record import Entry, Event
+from work import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from types import FrameType
 
 CONNECTION = "0A1B2C3D-0000-4000-8000-00000000BEEF"
 TRANSACTION = f"{CONNECTION}.1"
@@ -483,23 +482,6 @@ def test_mutations_never_raise(format_: str) -> None:
             )
         for entry in haraka.read("", "".join(letters)):
             assert entry.event is not Event.OTHER or entry.problem
-
-
-def work(call: Callable[[], object]) -> int:
-    """How many calls of functions it takes."""
-    count = 0
-
-    def note(_frame: FrameType, _event: str, _argument: object) -> None:
-        nonlocal count
-        count += 1
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 HEAD = f"[NOTICE] [{MESSAGE}] [outbound] "

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from smtpfast import classify
 from smtpfast.logs.kumomta import KumoMta
 from smtpfast.logs.record import Entry, Event
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
+from work import work
 
 TIME = 1_790_000_000
 RECORD: dict[str, Any] = {
@@ -379,23 +375,6 @@ def test_mutations_never_raise() -> None:
         KumoMta.time(line)
         for entry in KumoMta().read("", line):
             assert entry.event is not Event.OTHER or entry.problem
-
-
-def work(call: Callable[[], object]) -> int:
-    """How many calls of functions it takes."""
-    count = 0
-
-    def note(_frame: FrameType, _event: str, _argument: object) -> None:
-        nonlocal count
-        count += 1
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 @pytest.mark.parametrize(

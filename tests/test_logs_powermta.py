@@ -5,18 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import random
-import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from smtpfast import classify
 from smtpfast.logs.powermta import DEFAULT_COLUMNS, PowerMta
 from smtpfast.logs.record import Entry, Event
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
+from work import work
 
 SHORT_HEADER = "type,timeLogged,orig,rcpt,dsnAction,dsnStatus,dsnDiag,dsnMta"
 TIME = 1_790_000_000
@@ -363,23 +358,6 @@ def test_mutations_never_raise() -> None:
         powermta.time(mutated)
         for entry in powermta.read("", mutated):
             assert entry.event is not Event.OTHER or entry.problem
-
-
-def work(call: Callable[[], object]) -> int:
-    """How many calls of functions it takes."""
-    count = 0
-
-    def note(_frame: FrameType, _event: str, _argument: object) -> None:
-        nonlocal count
-        count += 1
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +10,11 @@ import pytest
 from smtpfast.logs.envelope import Calendar, open_envelope
 from smtpfast.logs.qmail import Qmail
 from smtpfast.logs.record import Entry, Event
+from work import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import FrameType
 
 SAID = "Remote_host_said:_"
 IP = "192.0.2.25"
@@ -336,23 +335,6 @@ def test_mutations_never_raise() -> None:
         Qmail.knows("", text)
         for entry in qmail.read("qmail", text):
             assert (entry.event is Event.OTHER) == bool(entry.problem)
-
-
-def work(call: Callable[[], object]) -> int:
-    """How many calls of functions it takes."""
-    count = 0
-
-    def note(_frame: FrameType, _event: str, _argument: object) -> None:
-        nonlocal count
-        count += 1
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 @pytest.mark.parametrize(
