@@ -52,6 +52,11 @@ def rows(
     return written
 
 
+def time_of_row(number: int) -> int:
+    """Of one of `rows`, in microseconds since 1970."""
+    return 1_790_841_600_125_000 + number * 1_000_000
+
+
 def read(*lines: str) -> list[Entry]:
     exchange = Exchange()
     return [entry for line in lines for entry in exchange.read("", line)]
@@ -88,6 +93,7 @@ def test_sent() -> None:
             status="sent",
             reply="250 2.6.0 <id@example.org> [InternalId=1, Hostname=mx.example.com] Queued mail",
             stage="EOD",
+            time=time_of_row(11),
         )
     ]
 
@@ -259,6 +265,7 @@ def test_connections() -> None:
             relay_ip="192.0.2.25",
             relay_port=25,
             text=failed,
+            time=time_of_row(0),
         )
     ]
     lost = (*SENDER, ">RCPT TO:<a@b>", "<250 ok", ">DATA", "<354 go")
@@ -310,9 +317,13 @@ def test_rejects() -> None:
             recipients=("b@example.com",),
             reply="550-5.1.1 no\n550 5.1.1 such user",
             stage="RCPT",
+            time=time_of_row(12),
         ),
         both._replace(
-            recipients=("a@example.com",), reply="451 4.7.0 Temporary server error", stage="EOD"
+            recipients=("a@example.com",),
+            reply="451 4.7.0 Temporary server error",
+            stage="EOD",
+            time=time_of_row(15),
         ),
     ]
 
@@ -360,7 +371,8 @@ def test_fields_go_by_name() -> None:
     fields = "#Fields: date-time,session-id,event,data"
     lines = ("+,", "<,220 hi", ">,EHLO x", "<,550 no")
     entries = read(*SEND, fields, *(f"2026-10-01T08:00:00Z,s1,{line}" for line in lines))
-    assert entries == [Entry(Event.ATTEMPT, queue_id="s1", reply="550 no", stage="EHLO")]
+    at = time_of_row(0) - 125_000
+    assert entries == [Entry(Event.ATTEMPT, queue_id="s1", reply="550 no", stage="EHLO", time=at)]
 
 
 @pytest.mark.parametrize(
@@ -456,16 +468,22 @@ def test_memory_is_bounded() -> None:
 
 
 def test_time() -> None:
-    exchange = Exchange()
-    [line] = rows("+")
-    assert exchange.time(line) == 1_790_841_600_125_000
-    assert exchange.time(line.replace("Z", "", 1)) == 1_790_841_600_125_000
-    assert exchange.time(line.replace("Z", "+02:00", 1)) == 1_790_834_400_125_000
-    for other in ("", "x", SEND[0], FIELDS[0], line[:40], line.replace("-10-", "-13-", 1), 'a,"b'):
-        assert exchange.time(other) is None
-    assert exchange.time(line.replace("2026", "9" * 1_000, 1)) is None
-    exchange.read("", "#Fields: session-id,event,data,date-time")
-    assert exchange.time("s,+,,2026-10-01T08:00:00.125Z") == 1_790_841_600_125_000
+    def times(*lines: str) -> list[int | None]:
+        return [entry.time for entry in read(*SEND, *lines)]
+
+    [line] = rows("*", context="Failed to connect.")
+    assert times(line) == [1_790_841_600_125_000]
+    assert times(line.replace("Z", "", 1)) == [1_790_841_600_125_000]
+    assert times(line.replace("Z", "+02:00", 1)) == [1_790_834_400_125_000]
+    for other in ("x", line[:40], line.replace("-10-", "-13-", 1), 'a,"b'):
+        assert times(other) == [None]
+    for other in ("", SEND[0], FIELDS[0]):
+        assert times(other) == []
+    assert times(line.replace("2026", "9" * 1_000, 1)) == [None]
+    fields = "#Fields: session-id,event,data,context,date-time"
+    assert times(fields, "s,*,,Failed to connect.,2026-10-01T08:00:00.125Z") == [
+        1_790_841_600_125_000
+    ]
 
 
 def test_knows() -> None:
@@ -531,7 +549,6 @@ def test_cut_anywhere_never_raises() -> None:
             for other in (*DIALOGUE[:number], line[:end], line[end:], *DIALOGUE[number + 1 :]):
                 exchange.read("", other)
             exchange.knows("", line[:end])
-            exchange.time(line[:end])
 
 
 def test_mutations_never_raise() -> None:
@@ -551,7 +568,6 @@ def test_mutations_never_raise() -> None:
                 letters[at : at + chance.randint(0, 3)] = chance.choices(alphabet, k=2)
             mutated = "".join(letters)
             exchange.knows("", mutated)
-            exchange.time(mutated)
             for entry in exchange.read("", mutated):
                 assert entry.event is not Event.OTHER or entry.problem
 
@@ -590,7 +606,6 @@ def test_hostile_lines_are_linear(line: str) -> None:
         for one in (*SEND, line):
             exchange.knows("", one)
             exchange.read("", one)
-            exchange.time(one)
 
     assert work(use) < 10 * len(line)
 

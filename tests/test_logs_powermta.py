@@ -61,6 +61,7 @@ def test_delivered() -> None:
             status="relayed",
             reply="250 2.0.0 Ok, thanks",
             dsn="2.0.0",
+            time=TIME * 1_000_000,
         )
     ]
 
@@ -255,16 +256,15 @@ def test_quotes_and_commas() -> None:
     ],
 )
 def test_times(logged: str, time: int | None) -> None:
-    powermta = PowerMta()
-    assert powermta.time(row(timeLogged=logged)) == time
-    powermta.read("", SHORT_HEADER)
-    assert powermta.time(row(SHORT_HEADER, timeLogged=logged)) == time
-    powermta.read("", "type,rcpt")
-    assert powermta.time("d,a@example.com") is None
-    assert powermta.time(row(timeLogged=logged)) is None
-    assert powermta.time(SHORT_HEADER) is None
-    assert powermta.time('d,"open') is None
-    assert powermta.time("") is None
+    def times(*lines: str) -> list[int | None]:
+        return [entry.time for entry in read(*lines)]
+
+    assert times(row(timeLogged=logged)) == [time]
+    assert times(SHORT_HEADER, row(SHORT_HEADER, timeLogged=logged)) == [time]
+    for other in ("d,a@example.com", row(timeLogged=logged), 'd,"open'):
+        assert times("type,rcpt", other) == [None]
+    for other in (SHORT_HEADER, ""):
+        assert times("type,rcpt", other) == []
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,6 @@ def test_cut_anywhere_never_raises(line: str) -> None:
             for entry in powermta.read("", part):
                 assert entry.event is not Event.OTHER or entry.problem
             powermta.knows("", part)
-            powermta.time(part)
 
 
 def test_mutations_never_raise() -> None:
@@ -355,7 +354,6 @@ def test_mutations_never_raise() -> None:
             )
         mutated = "".join(letters)
         powermta.knows("", mutated)
-        powermta.time(mutated)
         for entry in powermta.read("", mutated):
             assert entry.event is not Event.OTHER or entry.problem
 
@@ -387,6 +385,5 @@ def test_hostile_lines_are_linear(line: str) -> None:
         for one in lines:
             powermta.knows("", one)
             powermta.read("", one)
-            powermta.time(one)
 
     assert work(use) < 10 * len(line)

@@ -160,16 +160,9 @@ class Exchange:
             self._value(values, "context"),
             text,
         )
-        return self._row(row)
-
-    def time(self, text: str) -> int | None:
-        """When the row was logged, which Exchange says in UTC."""
-        if text.startswith(("#", "\ufeff")):
-            return None
-        values = row_of(text)
-        if values is None or len(values) != len(self._columns):
-            return None
-        return since_1970(self._value(values, "date-time"), default_zone=timedelta())
+        # Exchange says it in UTC.
+        time = since_1970(self._value(values, "date-time"), default_zone=timedelta())
+        return [entry._replace(time=time) for entry in self._row(row)]
 
     def _read_header(self, line: str) -> None:
         name, _, value = line.partition(":")

@@ -67,17 +67,8 @@ class KumoMta:
             return []
         recipients = _recipients(record.get("recipient"))
         if kind_name != _REJECTION and not recipients:
-            return [_not_understood("no recipient", text)]
+            return [_not_understood("no recipient", text)._replace(time=_time(record))]
         return [_entry(record, str(kind_name), recipients)]
-
-    @staticmethod
-    def time(text: str) -> int | None:
-        """When the line was logged: `event_time`, or `timestamp`, which has no fractions."""
-        record = _record(text)
-        if record is None:
-            return None
-        exact = since_1970(_text(record.get("event_time")) or "")
-        return _seconds(record.get("timestamp")) if exact is None else exact
 
 
 def _entry(record: dict[str, object], kind: str, recipients: tuple[str, ...]) -> Entry:
@@ -104,6 +95,7 @@ def _entry(record: dict[str, object], kind: str, recipients: tuple[str, ...]) ->
         stage=_stage(response.get("command")),
         dsn=enhanced,
         text=content or None if reply is None else None,
+        time=_time(record),
     )
 
 
@@ -130,6 +122,12 @@ def _reply(code: object, enhanced: str | None, content: str) -> str | None:
 def _single_line(content: str) -> str:
     """As KumoMTA writes it, if it does: others that fill its log leave line ends."""
     return content.replace("\r\n", " ").replace("\r", " ").replace("\n", " ")
+
+
+def _time(record: dict[str, object]) -> int | None:
+    """`event_time`, or `timestamp`, which has no fractions."""
+    exact = since_1970(_text(record.get("event_time")) or "")
+    return _seconds(record.get("timestamp")) if exact is None else exact
 
 
 def _delay(record: dict[str, object]) -> float | None:

@@ -99,15 +99,6 @@ class PowerMta:
             return [_not_understood("not as wide as the header", text)]
         return [self._entry(row, status)]
 
-    def time(self, text: str) -> int | None:
-        """When the row was logged: `timeLogged`, unless it tells neither zone nor epoch."""
-        if _is_header(text):
-            return None
-        row = row_of(text)
-        if row is None or len(row) not in self._widths:
-            return None
-        return _moment(self._value(row, "timelogged"))
-
     def _entry(self, row: list[str], status: str) -> Entry:
         reply, words = _diagnostic(self._value(row, "dsndiag"))
         dsn = self._value(row, "dsnstatus")
@@ -136,6 +127,7 @@ class PowerMta:
             reply=reply,
             dsn=code if read_enhanced(code.encode("utf-8", "surrogateescape")) else None,
             text=words,
+            time=logged,
         )
 
     def _relay(self, row: list[str]) -> tuple[str | None, str | None]:

@@ -45,13 +45,6 @@ class Mta(Protocol):
         """What the line says; nothing, if it is of no interest. Never raises on content."""
 
 
-class ClockedMta(Mta, Protocol):
-    """One that writes the time into the text."""
-
-    def time(self, text: str) -> int | None:
-        """Of a line, in microseconds since 1970; None where it tells none."""
-
-
 # What MTAs call a mail that is through, where they do not log what the server said.
 SENT: Final = frozenset({"sent", "success", "relayed", "delivered", "delivery", "expanded"})
 # Whether it is over, for those that log no enhanced code either.
@@ -78,10 +71,9 @@ class LogReader:
         self.lines = 0
         self._calendar = Calendar(year)
         self._diagnose = (classifier or Classifier.default()).diagnose
-        self._clocked: tuple[ClockedMta, ...] = KumoMta(), PowerMta(), Exchange()
         self._mtas: tuple[Mta, ...] = (
             *(Postfix(), Exim(), Sendmail(), OpenSmtpd(), Qmail(), Haraka()),
-            *self._clocked,
+            *(KumoMta(), PowerMta(), Exchange()),
         )
 
     def read(self, line: Octets) -> list[LogRecord]:
@@ -91,13 +83,9 @@ class LogReader:
         envelope = open_envelope(written, self._calendar)
         for mta in self._mtas:
             if mta.knows(envelope.tag, envelope.text):
-                entries = mta.read(envelope.tag, envelope.text)
-                for clocked in self._clocked:
-                    if mta is clocked and entries:
-                        envelope = envelope._replace(time=clocked.time(envelope.text))
                 return [
                     record
-                    for entry in entries
+                    for entry in mta.read(envelope.tag, envelope.text)
                     for record in self._records(envelope, mta.name, entry)
                 ]
         return []
@@ -107,8 +95,8 @@ class LogReader:
         found = self._diagnosis(entry)
         for recipient in entry.recipients or (None,):
             yield LogRecord(
-                envelope.time,
-                envelope.time_is_local,
+                envelope.time if entry.time is None else entry.time,
+                envelope.time_is_local and entry.time is None,
                 envelope.host,
                 mta,
                 envelope.tag or None,

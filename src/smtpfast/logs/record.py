@@ -34,7 +34,8 @@ class Entry(NamedTuple):
     joined by line feeds as far as the MTA lets us know them. stage: what the reply answers, a
     command of SMTP in capitals (CONNECT, EHLO, MAIL, RCPT, DATA, EOD, STARTTLS, AUTH …). dsn: the
     enhanced code that the MTA claims. text: the MTA's own words where no reply stands. problem:
-    what is wrong with a line that is kept, but not understood.
+    what is wrong with a line that is kept, but not understood. time: in microseconds since 1970, in
+    UTC, where the text itself tells it.
     """
 
     event: Event
@@ -51,6 +52,7 @@ class Entry(NamedTuple):
     dsn: str | None = None
     text: str | None = None
     problem: str | None = None
+    time: int | None = None
 
 
 class LogRecord(NamedTuple):
