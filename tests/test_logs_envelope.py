@@ -157,6 +157,17 @@ def test_the_year_goes_on_at_new_year() -> None:
     assert years == [2023, 2023, 2024, 2023, 2024, 2024, 2024, 2024, 2025]
 
 
+def test_the_year_is_found_out_when_it_is_needed_and_once() -> None:
+    asked = []
+    calendar = Calendar(lambda: asked.append("year") or 2025)
+    with_a_year = [name for name in ENVELOPES if not name.startswith("RFC 3164")]
+    for name in with_a_year:
+        assert open_envelope(ENVELOPES[name][0], calendar) == ENVELOPES[name][1]
+    assert asked == []
+    assert [calendar.year_of(*day) for day in ((12, 31), (1, 1))] == [2025, 2026]
+    assert asked == ["year"]
+
+
 def stamps(*days: str) -> list[str]:
     return [f"{day} 12:00:00 mx1 postfix/smtp[1]: x" for day in days]
 

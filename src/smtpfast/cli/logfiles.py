@@ -9,6 +9,7 @@ import sys
 import zlib
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
+from functools import partial
 from glob import glob
 from io import BufferedReader
 from pathlib import Path
@@ -77,7 +78,7 @@ class LogFiles:
                     self._open_file, source = _open(name, opened)
                     year = self._options.year
                     if year is None:
-                        year = _year(name, source)
+                        year = _year_of(name, source)
                     reader = LogReader(name, year=year, classifier=self._classifier)
                     for line in _lines(name, source, self._after_chunk):
                         yield from reader.read(line)
@@ -102,16 +103,20 @@ def _size(name: str) -> int:
     return Path(name).stat().st_size if Path(name).is_file() else 0
 
 
-def _year(name: str, source: BufferedReader) -> int:
-    """The year of the first stamp, if stamps name none: by when the file was last written, or by
-    what a stream begins with."""
+def _year_of(name: str, source: BufferedReader) -> int | Callable[[], int]:
+    """The year of the first stamp that names none, by what a stream begins with; of a file what
+    finds it out, by when it was last written: that takes reading all of it, once more."""
     if Path(name).is_file():
-        end = date.fromtimestamp(Path(name).stat().st_mtime)
-        with ExitStack() as opened:
-            lines = _lines(name, _open(name, opened)[1], int)
-            return first_year((line.decode("utf-8", "replace") for line in lines), end)
+        return partial(_year_of_file, name)
     sample = _sample(name, source).decode("utf-8", "replace")
     return first_year(sample.split("\n"), datetime.now(UTC).date())
+
+
+def _year_of_file(name: str) -> int:
+    end = date.fromtimestamp(Path(name).stat().st_mtime)
+    with ExitStack() as opened:
+        lines = _lines(name, _open(name, opened)[1], int)
+        return first_year((line.decode("utf-8", "replace") for line in lines), end)
 
 
 def _lines(name: str, source: BufferedReader, after_chunk: Callable[[], object]) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class Envelope(NamedTuple):
@@ -71,25 +71,27 @@ _TAI_EPOCH: Final = 2**62 + 10
 class Calendar:
     """The year of stamps that name none: it goes on when December is followed by January.
 
-    year: of the first stamp; None, if it is not known.
+    year: of the first stamp, or what finds it out when that comes; None, if it is not known.
     """
 
-    def __init__(self, year: int | None) -> None:
-        self.year = year
+    def __init__(self, year: int | Callable[[], int] | None) -> None:
+        self._year = year
         self._last = 0
 
     def year_of(self, month: int, day: int) -> int | None:
         """The year of a stamp; stamps come in their order, apart from some disorder."""
-        if self.year is None:
+        if self._year is None:
             return None
+        if not isinstance(self._year, int):
+            self._year = self._year()
         days = 31 * month + day
         if days < self._last - _NEXT_YEAR:
-            self.year += 1
+            self._year += 1
             self._last = days
         elif self._last and days > self._last + _LATE:
-            return self.year - 1
+            return self._year - 1
         self._last = max(self._last, days)
-        return self.year
+        return self._year
 
 
 def first_year(lines: Iterable[str], end: date) -> int:

@@ -23,7 +23,7 @@ from .record import Event, LogRecord
 from .sendmail import Sendmail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..octets import Octets
     from ..reply import ReplyLine
@@ -59,13 +59,17 @@ CLASS_OF_STATUS: Final = {
 class LogReader:
     """Reads the lines of one file in their order, MTAs and envelopes mixed as they may be.
 
-    file: its name, as the records tell it. year: of the first line, for stamps that name none
-    (RFC 3164); their times are None where it is not known. classifier: decides the reasons; the
-    default one, if None.
+    file: its name, as the records tell it. year: of the first stamp that names none (RFC 3164), or
+    what finds it out when that comes; such times are None where it is not known. classifier:
+    decides the reasons; the default one, if None.
     """
 
     def __init__(
-        self, file: str = "", *, year: int | None = None, classifier: Classifier | None = None
+        self,
+        file: str = "",
+        *,
+        year: int | Callable[[], int] | None = None,
+        classifier: Classifier | None = None,
     ) -> None:
         self.file = file
         self.lines = 0
@@ -176,7 +180,7 @@ def read_log(
     lines: Iterable[Octets],
     file: str = "",
     *,
-    year: int | None = None,
+    year: int | Callable[[], int] | None = None,
     classifier: Classifier | None = None,
 ) -> Iterator[LogRecord]:
     """The records of all lines of a file, as `LogReader` reads them."""
