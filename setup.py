@@ -8,9 +8,17 @@ from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 CORE = "src/smtpfast/_core"
+MEANING = ["scan.h", "words.h", "phrases.h", "meaning.h", "compiled_meaning.pxd"]
+LOGS = [
+    *("log_joins.h", "log_rows.h", "log_envelope.h", "log_postfix.h", "log_block.h", "log_join.h"),
+    *("log_columns.h", "log_shapes.h", "log_tally.h"),
+    *("log_values.h", "log_sendmail.h", "log_opensmtpd.h", "log_qmail.h", "log_haraka.h"),
+    *("log_exim_parts.h", "log_exim.h"),
+]
 EXTENSIONS = {
     "compiled": ["scan.h", "records.pxd"],
-    "compiled_meaning": ["scan.h", "words.h", "phrases.h", "meaning.h", "records.pxd"],
+    "compiled_meaning": [*MEANING, "records.pxd"],
+    "compiled_logs": [*MEANING, *LOGS, "records.pxd"],
 }
 
 build = os.environ.get("SMTPFAST_BUILD", "auto")

@@ -81,7 +81,8 @@ class Way:
 class Case:
     """One piece of work and all the ways to do it.
 
-    unit: "ns" for each of what `Way.size` counts, "GB/s" where that is bytes, "ms" for a process.
+    unit: "ns" for each of what `Way.size` counts, "GB/s" or "MB/s" where that is bytes, "ms" for
+        a process.
     """
 
     name: str

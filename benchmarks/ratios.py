@@ -111,17 +111,20 @@ class Figure:
     def _in_unit(self, seconds: float) -> str:
         if self.unit == "GB/s":
             return f"{1e-9 / seconds:.3g}"
-        value = seconds * {"ns": 1e9, "ms": 1e3}[self.unit]
+        if self.unit == "MB/s":
+            value = 1e-6 / seconds
+        else:
+            value = seconds * {"ns": 1e9, "ms": 1e3}[self.unit]
         return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def measure(case: Case, seconds: float) -> list[Figure]:
-    """Time the ways of a case in turn, for so many seconds in all and at least `MIN_ROUNDS`."""
+def measure(case: Case, seconds: float, min_rounds: int = MIN_ROUNDS) -> list[Figure]:
+    """Time the ways of a case in turn, for so many seconds in all and at least so many rounds."""
     sizes = [way.check() for way in case.ways]
     timers = [way.timer() for way in case.ways]
     taken: list[list[float]] = [[] for _ in case.ways]
     end = time.perf_counter() + seconds
-    while len(taken[0]) < MIN_ROUNDS or time.perf_counter() < end:
+    while len(taken[0]) < min_rounds or time.perf_counter() < end:
         for way, timer, size, rounds in zip(case.ways, timers, sizes, taken, strict=True):
             rounds.append(timer.timeit(way.calls) / way.calls / size)
     return [

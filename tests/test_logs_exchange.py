@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from smtpfast.logs import Entry, Event
 from smtpfast.logs.exchange import DEFAULT_FIELDS, Exchange
-from smtpfast.logs.record import Entry, Event
 from work import work
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from smtpfast import classify
+from smtpfast.logs import Entry, Event
 from smtpfast.logs.haraka import Haraka
-from smtpfast.logs.record import Entry, Event
 from work import work
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from smtpfast import classify
+from smtpfast.logs import Entry, Event
 from smtpfast.logs.kumomta import KumoMta
-from smtpfast.logs.record import Entry, Event
 from work import work
 
 TIME = 1_790_000_000

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtpfast import classify
+from smtpfast.logs import Entry, Event
 from smtpfast.logs.postfix import Postfix
-from smtpfast.logs.record import Entry, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,7 +207,9 @@ def test_lmtp_socket_says_a_reply() -> None:
     assert (found.reply, found.stage) == ("552 5.2.2 <jo> Quota exceeded", "EOD")
 
 
-@pytest.mark.parametrize("queue_id", [QUEUE_ID, LONG_QUEUE_ID, "A1B2C3", "3ABCDEF0123456789"])
+@pytest.mark.parametrize(
+    "queue_id", [QUEUE_ID, LONG_QUEUE_ID, "A1B2C3", "4kZ9Qb3wTnz1Gh", "3ABCDEF0123456789"]
+)
 def test_queue_ids(queue_id: str) -> None:
     assert entry(said("550 no").replace(QUEUE_ID, queue_id)).queue_id == queue_id
 

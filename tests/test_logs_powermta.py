@@ -9,8 +9,8 @@ import random
 import pytest
 
 from smtpfast import classify
+from smtpfast.logs import Entry, Event
 from smtpfast.logs.powermta import DEFAULT_COLUMNS, PowerMta
-from smtpfast.logs.record import Entry, Event
 from work import work
 
 SHORT_HEADER = "type,timeLogged,orig,rcpt,dsnAction,dsnStatus,dsnDiag,dsnMta"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from smtpfast.logs import Entry, Event
 from smtpfast.logs.envelope import Calendar, open_envelope
 from smtpfast.logs.qmail import Qmail
-from smtpfast.logs.record import Entry, Event
 from work import work
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from smtpfast import classify
+from smtpfast.logs import Entry, Event
 from smtpfast.logs.envelope import Calendar, open_envelope
-from smtpfast.logs.record import Entry, Event
 from smtpfast.logs.sendmail import Sendmail
 from work import work
 

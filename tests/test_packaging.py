@@ -119,7 +119,7 @@ def modules(tree: Path) -> set[str]:
     source = tree / "src"
     found = {
         path.relative_to(source).as_posix()
-        for pattern in ("*.py", "*.toml")
+        for pattern in ("*.py", "*.toml", "*.css", "*.js")
         for path in (source / "smtpfast").rglob(pattern)
     }
     return found | {"smtpfast/py.typed", "smtpfast/rules/default.marshal"}
@@ -247,7 +247,8 @@ def test_compiled_wheel(wanted: str, tree: Path, tmp_path: Path) -> None:
     assert abi.startswith(python)
     assert platform.startswith(re.split("[-_]", sysconfig.get_platform())[0])
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    extensions = {f"smtpfast/_core/{name}{suffix}" for name in ("compiled", "compiled_meaning")}
+    names = "compiled", "compiled_meaning", "compiled_logs"
+    extensions = {f"smtpfast/_core/{name}{suffix}" for name in names}
     assert packed(wheel) == modules(tree) | extensions
     assert backend(wheel, tmp_path / "installed") == "compiled"
 

@@ -9,24 +9,26 @@ import math
 import os
 import random
 import re
+import sys
 import time
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from smtpfast import Disposition, Reason
 from smtpfast.cli import main
-from smtpfast.cli.report import Progress, progress_line
-from smtpfast.cli.report_page import page_lines, page_width
+from smtpfast.cli.page_text import page_lines, page_width
+from smtpfast.cli.report_page import page_parts
 from smtpfast.logs import Event, LogRecord, read_log
+from smtpfast.outcomes import Outcome, outcome_of
 from smtpfast.report import Report, shape_of
 from smtpfast.report.delays import DELAY_ERROR, Delays
 from smtpfast.report.providers import provider_of
 from smtpfast.report.shapes import urls_of
-from smtpfast.report.tally import DAY, HOUR, LONGEST_NAME, LONGEST_SHAPE, Outcome, outcome_of
+from smtpfast.report.tally import DAY, HOUR, LONGEST_NAME, LONGEST_SHAPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -94,6 +96,10 @@ def plain_outcome(each: LogRecord) -> str | None:
         if status in words:
             return name
     raise AssertionError(f"the recount does not know {status}")
+
+
+def page(report: Report, top: int = 9, width: int = 80) -> list[str]:
+    return list(page_lines(page_parts(report, 0, top, width), width))
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -269,7 +275,7 @@ def test_what_a_delivery_came_to(values: dict[str, object], outcome: str | None)
 def test_a_delivery_of_unclear_outcome_is_counted() -> None:
     report = report_of([record(status="discarded"), record(status="sent")])
     assert (report.totals().unclear, report.totals().delivered, report.records) == (1, 1, 2)
-    assert any(line.split()[:2] == ["unclear", "1"] for line in page_lines(report, 0, 9, 80, False))
+    assert any(line.split()[:2] == ["unclear", "1"] for line in page(report))
 
 
 def test_probes_are_no_outcomes() -> None:
@@ -349,7 +355,7 @@ def test_times_of_no_year_are_none() -> None:
     edges = (-62_135_596_800_000_000, 253_402_300_799_999_999)  # datetime's
     assert report_of([record(status="sent", time=at) for at in edges]).last == edges[1]
     assert report_of([record(status="sent", time=at + 1) for at in edges]).last == edges[0] + 1
-    list(page_lines(report_of([record(status="sent", time=at) for at in edges]), 0, 9, 80, False))
+    page(report_of([record(status="sent", time=at) for at in edges]))
 
 
 # --- Shapes ---------------------------------------------------------------------------------
@@ -457,8 +463,7 @@ def test_no_more_names_are_kept_than_may_be() -> None:
         assert (len(kept), others) == (10, 90)
     assert report.totals().bounced == failed.count == 100
     assert [row.count for row in failed.reasons()] == [100]
-    page = "\n".join(page_lines(report, 0, 5, 80, False))
-    assert page.count("behind the first 10,000") >= 6
+    assert "\n".join(page(report, 5)).count("behind the first 10,000") >= 6
 
 
 def test_no_more_days_are_kept_than_may_be() -> None:
@@ -523,6 +528,21 @@ def test_all_formats_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
         assert row["advice"] == Reason(reply["reason"]).advice
     shares = sum(float(row["share"]) for row in table if row["kind"] == "failed")
     assert shares == pytest.approx(1, abs=1e-3)
+
+
+def test_parquet_says_what_csv_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "replies"
+    assert run(capsys, EXAMPLE, "--format", "parquet", "-o", path) == (0, "", "")
+    table = parquet.read_table(path)
+    rows = list(csv.DictReader(io.StringIO(run(capsys, EXAMPLE, "--format", "csv")[1])))
+    assert [
+        {name: "" if value is None else str(value) for name, value in row.items()}
+        for row in table.to_pylist()
+    ] == rows
+    assert [str(table.schema.field(name).type) for name in ("count", "share", "code")] == [
+        *("int64", "double", "int16"),
+    ]
 
 
 def test_the_report_counts_what_records_tells(capsys: pytest.CaptureFixture[str]) -> None:
@@ -745,79 +765,107 @@ def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
         )
         assert page_width(is_terminal=True) == width
         assert page_width(is_terminal=False) == 80
-        page = list(page_lines(report_of(records_of(EXAMPLE)), 0, 10, width, False))
-        assert max(map(len, page)) <= width
+        assert max(map(len, page(report_of(records_of(EXAMPLE)), 10, width))) <= width
 
 
-def test_colour_is_for_terminals(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+# --- In a terminal --------------------------------------------------------------------------
+
+
+def pretend_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def words_of(output: str) -> list[str]:
+    """What a page says, without colours, bars and rules."""
+    return re.sub(r"\x1b\[[0-9;]*m|[#\u2500\u2588-\u258f]", " ", output).split()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 140])
+def test_a_terminal_shows_what_a_file_gets(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_a_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = run(capsys, EXAMPLE, "--top", 5)[1]
+    assert "\x1b[32mdelivered" in shown
+    assert "\u2588" in shown
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert max(map(len, lines)) == columns
+    report = report_of(records_of(EXAMPLE))
+    report.lines = len(EXAMPLE.read_bytes().splitlines())
+    assert words_of(shown) == words_of("\n".join(page(report, 5, columns)))
+
+
+def test_colours_may_be_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_a_terminal(monkeypatch)
     coloured = run(capsys, EXAMPLE)[1]
-    assert "\x1b[32mdelivered" in coloured
     monkeypatch.setenv("NO_COLOR", "1")
-    assert re.sub(r"\x1b\[[0-9]+m", "", coloured) == run(capsys, EXAMPLE)[1]
+    plain = run(capsys, EXAMPLE)[1]
+    assert words_of(plain) == words_of(coloured)
+    assert set(re.findall(r"\x1b\[([0-9;]*)m", plain)) == {"0", "1", "2"}  # bold and dim are none
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in run(capsys, EXAMPLE)[1]
 
 
-# --- Progress -------------------------------------------------------------------------------
+def test_without_rich_a_terminal_gets_plain_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_a_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setitem(sys.modules, "smtpfast.cli.page_rich", None)
+    in_terminal = run(capsys, EXAMPLE)[1]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    assert in_terminal == run(capsys, EXAMPLE)[1]
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+def test_what_a_server_says_commands_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_a_terminal(monkeypatch)
+    log = tmp_path / "log"
+    said = HOSTILE_LINE.replace("http://x", "[red]:smile:[/red] [link=http://y]z[/link] http://x")
+    log.write_text(said + said[:90] + "\n", encoding="utf-8", errors="surrogateescape")
+    output = re.sub(r"\x1b\[[0-9;]+m", "", run(capsys, log)[1])
+    assert all(line.isprintable() for line in output.split("\n"))
+    assert "[red]:smile:[/red] [link=http://y" in re.sub(r"\s+", " ", output)
 
 
-class Reading:
-    bytes_total = 4_000_000
-    bytes_read = 1_000_000
+def test_a_terminal_of_ascii_gets_bars_of_ascii() -> None:
+    pytest.importorskip("rich")
+    from smtpfast.cli.page_rich import print_page
 
-
-def test_progress_is_told_after_a_second_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    for stream, is_told in ((Terminal(), True), (io.StringIO(), False)):
-        now = 100.0
-        progress = Progress(stream)
-        progress.logs = Reading()  # type: ignore[assignment]
-        now = 100.9
-        progress.show()
-        assert stream.getvalue() == ""
-        now = 102.0
-        progress.show()
-        progress.show()
-        line = " 25% of 4 MB, 0.5 MB/s, 0:00:06 left"
-        assert stream.getvalue() == (f"\r{line}" if is_told else "")
-        progress.clear()
-        assert stream.getvalue() == (f"\r{line}\r{' ' * len(line)}\r" if is_told else "")
-
-
-@pytest.mark.parametrize(
-    ("done", "total", "line"),
-    [
-        (5_000_000, 0, "5 MB, 2.5 MB/s"),
-        (0, 5_000_000, "0 MB, 0.0 MB/s"),
-        (10**10, 4 * 10**10, " 25% of 40,000 MB, 5,000.0 MB/s, 0:00:06 left"),
-        (1_000_000, 10_000_000_000, "  0% of 10,000 MB, 0.5 MB/s, 5:33:18 left"),
-    ],
-)
-def test_the_line_of_progress(done: int, total: int, line: str) -> None:
-    assert progress_line(done, total, 2.0) == line
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    print_page(page_parts(report_of(records_of(EXAMPLE)), 0, 9, 80), 80, out)
+    assert "####" in cast("io.BytesIO", out.buffer).getvalue().decode("ascii")
 
 
 def test_a_long_reading_tells_its_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = Terminal()
-    monkeypatch.setattr(Progress, "FIRST_SECONDS", 0.0)
-    monkeypatch.setattr(Progress, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr("sys.stderr", told)
+    pytest.importorskip("rich")
     log = tmp_path / "log"
     log.write_text(DAYS * 200, encoding="utf-8")
-    assert run(capsys, log, EXAMPLE)[0] == 0
-    shares = [int(share) for share in re.findall(r"([0-9]+)% of", told.getvalue())]
-    assert len(shares) > 3
-    assert shares == sorted(shares)
-    assert shares[-1] == 100
-    assert told.getvalue().endswith(" \r")
+    monkeypatch.setattr("smtpfast.cli.blocks.BLOCK_BYTES", 1 << 16)
+    monkeypatch.setenv("TERM", "xterm")
+    for is_terminal, seconds in ((True, 0.0), (False, 0.0), (True, 1e9)):
+        monkeypatch.setattr("sys.stderr.isatty", lambda is_terminal=is_terminal: is_terminal)
+        monkeypatch.setattr("smtpfast.cli.progress.FIRST_SECONDS", seconds)
+        status, _, errors = run(capsys, log, EXAMPLE)
+        assert status == 0
+        size = log.stat().st_size + EXAMPLE.stat().st_size
+        done = f"{size / 1000:.1f}/{size / 1000:.1f} kB"
+        assert (done in errors) == bool(errors) == (is_terminal and not seconds)
+
+
+def test_without_rich_there_is_no_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich.progress", None)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("smtpfast.cli.progress.FIRST_SECONDS", 0.0)
+    assert run(capsys, EXAMPLE)[::2] == (0, "")

@@ -15,6 +15,8 @@ wanted = os.environ.get("SMTPFAST_BACKEND", "auto")
 if wanted not in ("auto", "pure", "compiled"):
     raise SmtpFastError(f"SMTPFAST_BACKEND={wanted!r}: expected auto, pure or compiled")
 
+# What meaning.py and logs.py load when they are asked for.
+PARTS = ("meaning", "logs")
 BACKEND = "pure"
 if not TYPE_CHECKING and wanted != "pure":
     try:
@@ -29,9 +31,9 @@ if not TYPE_CHECKING and wanted != "pure":
         )
         from .compiled import __file__ as extension
 
-        # The build may leave out each extension; one without the other is no compiled core.
+        # The build may leave out each extension; one without the others is no compiled core.
         folder, name = os.path.split(extension)
-        if name.replace(".", "_meaning.", 1) not in os.listdir(folder):
+        if {name.replace(".", f"_{part}.", 1) for part in PARTS} - {*os.listdir(folder)}:
             message = "the compiled core is incomplete: install smtpfast again"
             raise ModuleNotFoundError(message, name=f"{__name__}.compiled")
         BACKEND = "compiled"

@@ -38,129 +38,6 @@ from . import pure_meaning
 from .compiled import classify_lines
 from .records cimport PyMethodDef, PyMethodDescrObject, allocate, decode, put
 
-cdef extern from "meaning.h" nogil:
-    enum:
-        MEANING_SHORT
-        MEANING_CODES
-        MEANING_DETAILS
-        MEANING_ENHANCED
-        SCAN_SUBJECTS
-        MEANING_HOSTS
-        MEANING_PLAIN
-        MEANING_URLS
-        MEANING_HINTS
-        MEANING_CONDITIONS
-        MEANING_ROOTS
-        MEANING_ENDS_HERE
-        MEANING_HAS_GAP
-        MEANING_NODE
-        MEANING_FILTER_SHIFT
-        MEANING_BOTH
-    ctypedef struct scan_line:
-        int64_t text
-        int32_t code
-        int32_t enhanced
-    scan_line scan_one(const uint8_t *data, int64_t start, int64_t end)
-    void scan_prefer_large_pages(void *memory, int64_t size)
-    ctypedef struct meaning_word:
-        uint64_t low, high
-        uint32_t first[3]
-        uint32_t filter
-    ctypedef struct meaning_node:
-        uint64_t near
-        uint32_t gap
-        uint16_t end_count, shift
-        int32_t buckets
-        uint32_t ends
-    ctypedef struct meaning_bucket:
-        pass
-    ctypedef struct meaning_condition:
-        uint16_t words[4]
-        int32_t group
-    ctypedef struct meaning_rule:
-        int32_t reason, transient, permanent, codes, asks_enhanced
-        uint32_t commands
-        int32_t provider, _with "with", with_count, without, without_count, group
-    ctypedef struct meaning_vocabulary:
-        const meaning_word *words
-        const uint16_t *shifts
-        uint32_t word_mask, shift_mask
-        const uint8_t *letters
-        const uint32_t *long_words
-        const uint8_t (*fold)[2]
-        int32_t hosts_may_be_numbers
-        uint32_t number
-    ctypedef struct meaning_rules:
-        meaning_vocabulary vocabulary
-        const uint32_t *first[3]
-        const uint64_t *nodes
-        const uint64_t *filters
-        int32_t group_count
-        int32_t first_provider, first_blocklist, first_delay, first_condition, first_rule
-        const int32_t *command_numbers
-        const int32_t *delay_seconds
-        const int32_t *rule_of_group
-        const meaning_rule *rules
-        const meaning_condition *conditions
-        const uint64_t *code_rows
-        const uint64_t *enhanced_rows
-        const uint64_t *certain_row
-        const int32_t *code_rules
-        int32_t row_size, code_row_size, rule_count, first_hint
-        int32_t unknown, unknown_transient, unknown_permanent
-        int32_t accepted, delivered, intermediate, continue_
-    ctypedef struct meaning_hit:
-        int32_t group
-    ctypedef struct meaning_scratch:
-        meaning_hit *hits
-        uint64_t *is_hit
-        uint64_t *holds
-    ctypedef struct meaning_decision:
-        int32_t reason, disposition, retry_after, provider, rule
-        int32_t blocklist, blocklist_start, blocklist_end
-        int32_t start, end, code, enhanced, uses_enhanced
-    void meaning_key(const uint8_t *data, int64_t length, uint64_t *low, uint64_t *high)
-    uint64_t meaning_hash(uint64_t low, uint64_t high)
-    int meaning_arrange(
-        const uint64_t *hashes, const uint32_t *order, int32_t count, uint32_t shift_mask,
-        uint16_t *shifts, uint32_t mask, uint8_t *is_taken, uint32_t *places,
-    )
-    int meaning_first_place(int root)
-    uint32_t meaning_filter_word(uint32_t filter, uint32_t key)
-    int64_t meaning_enhanced_row(int32_t enhanced)
-    void meaning_put_edge(meaning_node *node, uint32_t word, uint32_t follower)
-    uint32_t meaning_bucket_of(uint32_t word, uint32_t shift)
-    uint64_t meaning_near(uint32_t word)
-    void meaning_put_end(int32_t *ends, uint32_t index, int32_t end)
-    int64_t meaning_inner_reply(const uint8_t *text, int64_t size)
-    void *meaning_swap(void **place, void *value)
-    ctypedef struct meaning_lines:
-        const int16_t *code
-        const int32_t *enhanced
-        const int64_t *text_start
-        const int64_t *text_end
-    ctypedef struct meaning_columns:
-        int64_t *evidence_start
-        int64_t *evidence_end
-        int32_t *retry_after
-        int32_t *blocklist
-        int32_t *provider
-        int32_t *rule
-        int8_t *reason
-        int8_t *disposition
-    meaning_decision meaning_line(
-        const meaning_rules *rules, meaning_scratch *scratch, const uint8_t *data, int64_t size,
-        const meaning_lines *lines, int64_t row, int64_t *text,
-    )
-    void meaning_fill(
-        const meaning_rules *rules, meaning_scratch *scratch, const uint8_t *data, int64_t size,
-        const meaning_lines *lines, int64_t rows, const meaning_columns *columns,
-    )
-    meaning_decision meaning_decide(
-        const meaning_rules *rules, meaning_scratch *scratch, int32_t code, int32_t enhanced,
-        const uint8_t *text, int64_t size, int64_t readable, int32_t command,
-    )
-
 cdef extern from "Python.h":
     bint PyUnicode_CheckExact(object)
     bint PyUnicode_IS_COMPACT_ASCII(object)
@@ -209,12 +86,6 @@ cdef object codes_as_evidence(int32_t code, int32_t enhanced):
 
 @cython.no_gc_clear  # what _rules points into must stay as long as the matcher
 cdef class RuleMatcher:
-    cdef readonly object ruleset
-    cdef meaning_rules _rules
-    cdef list _kept  # what the pointers in _rules point into
-    cdef list _rule_names, _provider_names, _blocklist_names
-    cdef void *_spare  # a scratch that nobody uses
-
     def __init__(self, ruleset):
         if self._kept is not None:
             raise TypeError("a matcher never changes")
@@ -223,6 +94,7 @@ cdef class RuleMatcher:
         self._rule_names = list(ruleset.rule_names)
         self._provider_names = list(ruleset.provider_names)
         self._blocklist_names = [blocklist.name for blocklist in ruleset.blocklists]
+        self.keep_names()
         numbers = self.keep_phrases(ruleset)
         self.keep_groups(ruleset)
         self.keep_rules(ruleset, self.conditions_of(ruleset, numbers))
@@ -352,6 +224,20 @@ cdef class RuleMatcher:
             conditions[group] = (<const char *>&condition)[: sizeof(condition)]
         return conditions
 
+    cdef keep_names(self):
+        providers = [name.encode() for name in self._provider_names]
+        blocklists = [(name or "").encode() for name in self._blocklist_names]
+        self._names = <const uint8_t *>self.keep(b"".join(providers + blocklists))
+        self._provider_places = self.keep_places(providers, 0)
+        self._blocklist_places = self.keep_places(blocklists, sum(map(len, providers)))
+
+    cdef const uint32_t *keep_places(self, list names, uint32_t start) except NULL:
+        places = array("I")
+        for name in names:
+            places.extend((start, len(name)))
+            start += len(name)
+        return <const uint32_t *>self.keep(places)
+
     cdef keep_groups(self, ruleset):
         self._rules.first_provider = ruleset.first_provider_group
         self._rules.first_blocklist = ruleset.first_blocklist_group
@@ -474,7 +360,7 @@ cdef class RuleMatcher:
     cdef void leave_scratch(self, meaning_scratch *scratch) noexcept:
         PyMem_RawFree(meaning_swap(&self._spare, scratch))
 
-    cdef inline object record(self, meaning_decision *found, const uint8_t *text, int64_t size):
+    cdef object record(self, meaning_decision *found, const uint8_t *text, int64_t size):
         """The `Diagnosis` of a decision about `text`."""
         if found.end:
             evidence = decode(text + found.start, found.end - found.start)

@@ -105,7 +105,7 @@ static int64_t meaning_value(const meaning_rules *rules, const uint8_t *text,
                              const meaning_token *token) {
     int64_t value = 0, digits = 0, letters = 0;
     for (int64_t at = token->start; at < token->end;) {
-        const meaning_letter letter = meaning_letter_at(rules, text, at, token->end);
+        const meaning_letter letter = meaning_letter_at(&rules->vocabulary, text, at, token->end);
         for (int32_t byte = 0; byte < letter.folded_size; byte++) {
             const uint8_t folded = letter.folded[byte];
             if (scan_is_digit(folded) && !letters) {
@@ -262,7 +262,7 @@ static meaning_decision meaning_decide(const meaning_rules *rules, meaning_scrat
     if (meaning_is_success(code)) return meaning_success(rules, code, enhanced);
     if (size > MEANING_MAX_TEXT) size = MEANING_MAX_TEXT;
     if (!enhanced) decision.enhanced = enhanced = meaning_enhanced(text, size);
-    meaning_read(rules, scratch, text, size, readable, code);
+    meaning_read(&rules->vocabulary, &scratch->reading, text, size, readable, code);
     meaning_judge(rules, scratch, command, &decision, &delay);
     if (delay) {
         const int32_t seconds = rules->delay_seconds[delay->group - rules->first_delay];

@@ -311,7 +311,7 @@ static inline void meaning_finish(meaning_scratch *scratch, int row) {
         const uint64_t here = (meaning_near(token->word) | meaning_near(token->number)) & all;
         reach = (uint16_t)(reach + (reach <= MEANING_MAX_GAP)) & keep;
         token->reach = reach;
-        token->near = here | (after[0] | after[1] | after[2]) & all;
+        token->near = here | ((after[0] | after[1] | after[2]) & all);
         token->key = (token->word | (token->number & -(token->word == 0))) & keep;
         if (meaning_is_both(token)) token->key = MEANING_BOTH;
         after[2] = after[1] & all;

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Of `records`, and of `report`.
-FORMATS = ("ndjson", "csv")
-REPORT_FORMATS = ("text", "json", "csv", "ndjson")
+FORMATS = ("ndjson", "csv", "parquet", "arrow")
+REPORT_FORMATS = ("text", "json", "csv", "ndjson", "html", "parquet")
 # What a shell reports of a program that SIGINT or SIGPIPE has ended.
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     command = add("records", help="read mail logs, one record a delivery, attempt or reject")
     _take_logs(command)
     command.add_argument("--format", choices=FORMATS, default=FORMATS[0])
+    command.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     command.set_defaults(run=_run_records)
 
     command = add("rules", help="list the rules in the order in which they decide, or show one")
@@ -150,6 +151,9 @@ def _run_report(options: argparse.Namespace) -> int:
 def _take_logs(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "file", nargs="+", metavar="FILE", help="logs, also compressed; patterns; -: stdin"
+    )
+    command.add_argument(
+        "--follow", action="store_true", help="go on with what comes, rotated or not; Ctrl-C ends"
     )
     command.add_argument(
         "--year", type=int, help="of the first line, where stamps have none; default: by the file"

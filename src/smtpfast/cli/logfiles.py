@@ -5,29 +5,33 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import sys
 import zlib
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import partial
 from glob import glob
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
+from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from ..logs import LogReader, first_year
-from .inputs import InputError, classifier_of, lines_of, open_input
+from .._core import BACKEND
+from ..logs import LogReader, first_year, read_blocks
+from .blocks import blocks_of
+from .follow import POLL_SECONDS, FollowedFile
+from .inputs import InputError, classifier_of, open_input
 from .terminal import harmless
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Iterator
-    from io import RawIOBase
 
-    from ..logs import LogRecord
+    from _typeshed import WriteableBuffer
 
-# More than any syslog daemon passes on; of a longer line the rest is left out.
-_LONGEST_LINE = 1 << 20
+    from ..logs import LogBlock, LogRecord
+
 # What a compressed file begins with: RFC 1952, bzip2, the xz file format, RFC 8878.
 _MAGIC = {
     b"\x1f\x8b": "gzip",
@@ -40,21 +44,35 @@ _LONGEST_MAGIC = max(map(len, _MAGIC))
 _SAMPLE_BYTES = 1 << 12
 
 
+def _threads() -> int:
+    """As many as there are processors, of which the pure core can use but one."""
+    if BACKEND == "pure":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class LogFiles:
     """The records of all files that a command's options name, one after the other.
 
     A file that cannot be used is told on standard error, and the others go on. lines: of all that
     has been read. has_failed: whether a file could not be used. bytes_read: of the files as they
-    are on the disk, compressed or not. after_chunk: called whenever some more has been read.
+    are on the disk, compressed or not. after_chunk: called whenever some more has been read. wait:
+    if given, the files are followed until it says no more; called with the seconds to wait.
     """
 
-    def __init__(self, options: Namespace, after_chunk: Callable[[], object] = int) -> None:
+    def __init__(
+        self,
+        options: Namespace,
+        after_chunk: Callable[[], object] = int,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
         self.names = _names(options.file)
         self.lines = 0
         self.has_failed = False
         self._options = options
         self._classifier = classifier_of(options.rules)
         self._after_chunk = after_chunk
+        self._wait = wait
         self._bytes_before = 0
         self._open_file: BufferedReader | None = None
 
@@ -72,6 +90,21 @@ class LogFiles:
         return self._bytes_before + self._open_file.tell()
 
     def __iter__(self) -> Iterator[LogRecord]:
+        for reader, block in self.blocks():
+            yield from block.records(reader.file)
+
+    def blocks(self) -> Iterator[tuple[LogReader, LogBlock]]:
+        """All that is read, by blocks of whole lines, each with the reader of its file."""
+        is_followed = self._wait is not None
+        found = self._followed_files(self._wait) if self._wait else self._whole_files()
+        # Of what is still written to, every line is wanted as it comes.
+        is_live = is_followed or not all(map(os.path.isfile, self.names))
+        for reader, block in read_blocks(found, 1 if is_live else _threads()):
+            yield reader, block
+            self.lines += block.lines
+            self._after_chunk()
+
+    def _whole_files(self) -> Iterator[tuple[LogReader, bytes]]:
         for name in self.names:
             try:
                 with ExitStack() as opened:
@@ -79,15 +112,55 @@ class LogFiles:
                     year = self._options.year
                     if year is None:
                         year = _year_of(name, source)
-                    reader = LogReader(name, year=year, classifier=self._classifier)
-                    for line in _lines(name, source, self._after_chunk):
-                        yield from reader.read(line)
-                    self.lines += reader.lines
+                    reader = self._reader(name, year)
+                    # From a pipe lines are wanted as they arrive.
+                    is_live = not self._open_file.seekable()
+                    for block in _text_blocks(name, source, is_live=is_live):
+                        yield reader, block
             except InputError as error:
-                command = self._options.command
-                print(f"smtpfast {command}: {harmless(str(error))}", file=sys.stderr)
-                self.has_failed = True
+                self._tell(error)
             self._bytes_before += _size(name)
+
+    def _followed_files(self, wait: Callable[[float], bool]) -> Iterator[tuple[LogReader, bytes]]:
+        with ExitStack() as opened:
+            files = [
+                opened.enter_context(closing(self._followed_file(name))) for name in self.names
+            ]
+            pause = 0.0
+            while files and wait(pause):
+                pause = POLL_SECONDS
+                for file in files.copy():
+                    try:
+                        found = file.next_block()
+                    except InputError as error:
+                        self._tell(error)
+                        files.remove(file)
+                        continue
+                    if found is not None:
+                        pause = 0.0
+                        yield found
+
+    def _followed_file(self, name: str) -> FollowedFile:
+        # A year that is given is that of the first line; a later file may be of a later year.
+        years = chain((self._options.year,), repeat(None))
+
+        def new_reader() -> LogReader:
+            year = next(years)
+            return self._reader(name, partial(_year_of_file, name) if year is None else year)
+
+        def check(begin: bytes) -> None:
+            if _compression(begin):
+                raise InputError(f"{name}: is compressed, and only a plain file can be followed")
+            _check_text(name, begin)
+
+        return FollowedFile(name, new_reader, check)
+
+    def _reader(self, name: str, year: int | Callable[[], int]) -> LogReader:
+        return LogReader(name, year=year, classifier=self._classifier)
+
+    def _tell(self, error: InputError) -> None:
+        print(f"smtpfast {self._options.command}: {harmless(str(error))}", file=sys.stderr)
+        self.has_failed = True
 
 
 def _names(patterns: list[str]) -> list[str]:
@@ -103,7 +176,7 @@ def _size(name: str) -> int:
     return Path(name).stat().st_size if Path(name).is_file() else 0
 
 
-def _year_of(name: str, source: BufferedReader) -> int | Callable[[], int]:
+def _year_of(name: str, source: _Source) -> int | Callable[[], int]:
     """The year of the first stamp that names none, by what a stream begins with; of a file what
     finds it out, by when it was last written: that takes reading all of it, once more."""
     if Path(name).is_file():
@@ -113,33 +186,83 @@ def _year_of(name: str, source: BufferedReader) -> int | Callable[[], int]:
 
 
 def _year_of_file(name: str) -> int:
-    end = date.fromtimestamp(Path(name).stat().st_mtime)
-    with ExitStack() as opened:
-        lines = _lines(name, _open(name, opened)[1], int)
-        return first_year((line.decode("utf-8", "replace") for line in lines), end)
-
-
-def _lines(name: str, source: BufferedReader, after_chunk: Callable[[], object]) -> Iterator[bytes]:
-    if b"\0" in _sample(name, source):
-        raise InputError(f"{name}: not a text")
     try:
-        yield from lines_of(source, _LONGEST_LINE, after_chunk)
+        end = date.fromtimestamp(Path(name).stat().st_mtime)
+    except FileNotFoundError:  # it was rotated just now
+        end = datetime.now(UTC).date()
+    return first_year(_readable_lines(name), end)
+
+
+def _readable_lines(name: str) -> Iterator[str]:
+    """All lines; that the file breaks is told when it is read for its records."""
+    with ExitStack() as opened, suppress(InputError):
+        for block in _text_blocks(name, _open(name, opened)[1]):
+            yield from block.decode("utf-8", "replace").split("\n")
+
+
+def _text_blocks(name: str, source: _Source, *, is_live: bool = False) -> Iterator[bytes]:
+    _check_text(name, _sample(name, source))
+    is_first = True
+
+    def readinto(buffer: memoryview) -> int:
+        nonlocal is_first
+        with _input_errors(name):
+            if not is_first:
+                return source.readinto1(buffer)
+            is_first = False
+            # What was peeked at; `readinto1` would wait for more.
+            begin = source.read1(len(buffer))
+            buffer[: len(begin)] = begin
+            return len(begin)
+
+    return blocks_of(readinto, is_live=is_live)
+
+
+def _check_text(name: str, begin: bytes) -> None:
+    if b"\0" in begin:
+        raise InputError(f"{name}: not a text")
+
+
+def _sample(name: str, source: _Source) -> bytes:
+    with _input_errors(name):
+        return source.peek(_SAMPLE_BYTES)[:_SAMPLE_BYTES]
+
+
+@contextmanager
+def _input_errors(name: str) -> Iterator[None]:
+    """What the system and the decompressors raise, as an `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror or error}") from None
     except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"{name}: {error}") from None
 
 
-def _sample(name: str, source: BufferedReader) -> bytes:
-    try:
-        return source.peek(_SAMPLE_BYTES)[:_SAMPLE_BYTES]
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"{name}: {error}") from None
+class _Source(Protocol):
+    """A file that was opened, or what takes the compression off it."""
+
+    def peek(self, size: int, /) -> bytes:
+        """What comes next, without going there."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Read at most once; nothing at the end."""
+
+    def readinto1(self, buffer: memoryview, /) -> int:
+        """Read once; how many octets there were, 0 at the end."""
 
 
-def _open(name: str, opened: ExitStack) -> tuple[BufferedReader, BufferedReader]:
+def _compression(begin: bytes) -> str:
+    """What a file is compressed by that begins so; "" for a plain one."""
+    return next((kind for magic, kind in _MAGIC.items() if begin.startswith(magic)), "")
+
+
+def _open(name: str, opened: ExitStack) -> tuple[BufferedReader, _Source]:
     """A file, or standard input for "-", as it is, and as it was before it was compressed."""
     source = opened.enter_context(closing(cast("BufferedReader", open_input(name))))
-    begin = source.peek(_LONGEST_MAGIC)
-    kind = next((kind for magic, kind in _MAGIC.items() if begin.startswith(magic)), "")
+    with _input_errors(name):
+        begin = source.peek(_LONGEST_MAGIC)
+    kind = _compression(begin)
     if not kind:
         return source, source
     plain: object
@@ -151,8 +274,29 @@ def _open(name: str, opened: ExitStack) -> tuple[BufferedReader, BufferedReader]
         plain = lzma.LZMAFile(source)  # noqa: SIM115 (closed with the stack)
     else:
         try:
-            import zstandard
+            plain = BufferedReader(_Zstd(source))
         except ModuleNotFoundError:
             raise InputError(f"{name}: zstd needs smtpfast[fast-io]") from None
-        plain = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
-    return source, opened.enter_context(BufferedReader(cast("RawIOBase", plain)))
+    return source, cast("_Source", opened.enter_context(closing(cast("BufferedReader", plain))))
+
+
+class _Zstd(RawIOBase):
+    """What a file of zstd holds; an error of its decompressor is none of the standard library's."""
+
+    def __init__(self, source: BufferedReader) -> None:
+        import zstandard  # may be missing
+
+        self._error = zstandard.ZstdError
+        decompressor = zstandard.ZstdDecompressor()
+        self._stream = decompressor.stream_reader(source, read_across_frames=True)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read once."""
+        try:
+            return self._stream.readinto(buffer)
+        except self._error as error:
+            raise OSError(str(error)) from None

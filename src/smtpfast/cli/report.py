@@ -5,32 +5,38 @@ from __future__ import annotations
 import csv
 import json
 import sys
-import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TextIO, cast
 
 from ..logs import Event
+from ..outcomes import outcome_of
 from ..report import Report
 from ..report.delays import DELAY_ERROR
-from ..report.tally import DAY, HOUR, MOST_NAMES, outcome_of
-from .inputs import InputError
+from ..report.tally import DAY, HOUR, MOST_NAMES
+from .follow import until_signal
 from .logfiles import LogFiles
-from .report_page import nothing_found, page_lines, page_width
+from .outputs import BINARY, arrow_module, open_binary, open_text
+from .page_text import page_lines, page_width
+from .progress import Progress
+from .report_html import write_html
+from .report_page import nothing_found, page_parts
 from .rows import cell, printable, written_time
-from .terminal import harmless, wants_colour
+from .terminal import harmless
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..logs import LogRecord
     from ..report.tally import Refusals
+    from .records_arrow import RowWriter
+    from .report_page import Part
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Of the table of CSV: a row for each reason and shape.
+# Of the table of CSV and Parquet: a row for each reason and shape.
 _COLUMNS = (
     *("kind", "reason", "count", "share", "code", "enhanced", "shape", "text", "file", "line"),
     "advice",
@@ -45,46 +51,58 @@ def run(options: Namespace) -> int:
         print(f"smtpfast report: {harmless(str(error))}", file=sys.stderr)
         return 2
     report = Report()
-    passed_over = 0
-    progress = Progress(sys.stderr)
-    logs = LogFiles(options, progress.show)
-    progress.logs = logs
     with ExitStack() as opened:
-        out = _output(options.output, logs.names, opened)
+        wait = opened.enter_context(until_signal(options))
+        logs = LogFiles(options, int if options.follow else lambda: progress.show(), wait)
+        progress = Progress(logs)
+        write = _writer(options, logs.names, opened)
+        if options.follow and sys.stderr is not None and sys.stderr.isatty():
+            print("smtpfast report: following; Ctrl-C ends it, and prints", file=sys.stderr)
         try:
-            for record in logs:
-                if selection.takes(record):
-                    report.add(record)
-                else:
-                    passed_over += 1
+            blocks = ((block, reader.file) for reader, block in logs.blocks())
+            passed_over = report.add_blocks(blocks, selection.takes if any(selection) else None)
         finally:
             progress.clear()
         report.lines = logs.lines
-        if options.format == "text":
-            is_coloured = out is sys.stdout and wants_colour()
-            width = page_width(is_terminal=out is sys.stdout and sys.stdout.isatty())
-            for line in page_lines(report, passed_over, options.top, width, is_coloured):
-                print(line, file=out)
-        else:
-            _WRITERS[options.format](report, passed_over, out)
-            if not report.records:
-                print(nothing_found(report.lines, passed_over), file=sys.stderr)
+        write(report, passed_over)
+        if not report.records and options.format != "text":
+            print(nothing_found(report.lines, passed_over), file=sys.stderr)
     return 1 if logs.has_failed else 0
 
 
-def _output(name: str | None, logs: list[str], opened: ExitStack) -> TextIO:
-    """What is written to; opened before hours of reading, and never one of the logs."""
-    if name is None:
-        return sys.stdout
-    path = Path(name)
-    if path.exists() and any(Path(log).exists() and path.samefile(log) for log in logs):
-        raise InputError(f"{name}: is one of the logs")
+def _writer(
+    options: Namespace, logs: list[str], opened: ExitStack
+) -> Callable[[Report, int], object]:
+    """What writes the report; its output is opened before hours of reading."""
+    if options.format in BINARY:
+        arrow = arrow_module(options.format)
+        file = opened.enter_context(open_binary(options.output, logs))
+        return lambda report, _: _write_rows(report, arrow.RowWriter(_COLUMNS, file))
+    out = opened.enter_context(open_text(options.output, logs))
+    if options.format == "text":
+        return partial(_write_text, options.top, out)
+    return partial(_WRITERS[options.format], out=out)
+
+
+def _write_text(top: int, out: TextIO, report: Report, passed_over: int) -> None:
+    is_terminal = out is sys.stdout and out.isatty()
+    width = page_width(is_terminal=is_terminal)
+    parts = page_parts(report, passed_over, top, width)
+    print_page = _rich_printer() if is_terminal else None
+    if print_page is not None:
+        print_page(parts, width, out)
+        return
+    for line in page_lines(parts, width):
+        print(line, file=out)
+
+
+def _rich_printer() -> Callable[[Iterable[Part], int, TextIO], None] | None:
+    """What prints pages in colour; None where rich is missing."""
     try:
-        return opened.enter_context(
-            path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-        )
-    except OSError as error:
-        raise InputError.of(name, error) from None
+        from .page_rich import print_page
+    except ModuleNotFoundError:
+        return None
+    return print_page
 
 
 # --- Which records --------------------------------------------------------------------------
@@ -274,6 +292,12 @@ def _write_csv(report: Report, _: int, out: TextIO) -> None:
         rows.writerow(map(cell, row))
 
 
+def _write_rows(report: Report, rows: RowWriter) -> None:
+    for row in _reply_rows(report):
+        rows.write(row)
+    rows.close()
+
+
 def _reply_rows(report: Report) -> Iterator[tuple[object, ...]]:
     for kind, found in _kinds(report).items():
         total = found.count
@@ -287,50 +311,9 @@ def _reply_rows(report: Report) -> Iterator[tuple[object, ...]]:
             yield (kind, "others", found.other_replies, share, *[None] * (len(_COLUMNS) - 4))
 
 
-_WRITERS = {"json": _write_json, "ndjson": _write_ndjson, "csv": _write_csv}
-
-
-# --- Progress -------------------------------------------------------------------------------
-
-
-class Progress:
-    """A line on standard error that says how far the reading is, if that is a terminal."""
-
-    # Shorter is not worth a line; oftener nobody can read.
-    FIRST_SECONDS = 1.0
-    SECONDS_BETWEEN = 0.2
-
-    def __init__(self, stream: TextIO | None) -> None:
-        self.logs: LogFiles | None = None
-        self._stream = stream if stream is not None and stream.isatty() else None
-        self._start = time.monotonic()
-        self._next = self._start + self.FIRST_SECONDS
-        self._width = 0
-
-    def show(self) -> None:
-        """Say it again, if it is time."""
-        if self._stream is None or self.logs is None or time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + self.SECONDS_BETWEEN
-        seconds = time.monotonic() - self._start
-        line = progress_line(self.logs.bytes_read, self.logs.bytes_total, seconds)
-        # Spaces over what stood there, for not every terminal knows escapes.
-        print(f"\r{line:{self._width}}", end="", file=self._stream, flush=True)
-        self._width = len(line)
-
-    def clear(self) -> None:
-        """Take the line away, if there is one."""
-        if self._stream is not None and self._width:
-            print(f"\r{'':{self._width}}\r", end="", file=self._stream, flush=True)
-            self._width = 0
-
-
-def progress_line(done: int, total: int, seconds: float) -> str:
-    """How much has been read, how fast, and how long it will take."""
-    rate = done / seconds
-    line = f"{done / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s"
-    if not 0 < done <= total:  # of standard input nobody knows
-        return line
-    left = round((total - done) / rate)
-    clock = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
-    return f"{done / total:4.0%} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {clock} left"
+_WRITERS = {
+    "json": _write_json,
+    "ndjson": _write_ndjson,
+    "csv": _write_csv,
+    "html": write_html,
+}

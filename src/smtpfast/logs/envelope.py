@@ -60,7 +60,8 @@ _RFC5424: Final = re.compile(
 _STRUCTURED: Final = re.compile(
     r"(?:-|(?:\[[^\]\"]*+(?:\"(?:[^\"\\]|\\.)*+\"[^\]\"]*+)*+\])++)(?: |$)", re.DOTALL
 )
-_TAI64N: Final = re.compile(r"@(?P<seconds>[0-9a-f]{16})(?P<nanoseconds>[0-9a-f]{8}) ")
+# Of the years 1970 to 2106: what is later or earlier is no time of a log.
+_TAI64N: Final = re.compile(r"@(?P<seconds>40000000[0-9a-f]{8})(?P<nanoseconds>[0-9a-f]{8}) ")
 _SECONDS: Final = re.compile(r"(?P<seconds>[0-9]{9,11})\.(?P<fraction>[0-9]{6}) ")
 # A host and a program; some put nothing but a colon behind it, some no process id.
 _TAG: Final = re.compile(r"(?P<host>\S{1,255}) (?P<tag>[^\s\[:]{1,64})(?:\[[0-9]{1,10}\])?: ?")
@@ -224,7 +225,7 @@ def _journal(line: str) -> Envelope | None:
     if not isinstance(message, str):
         return None
     stamp = entry.get("__REALTIME_TIMESTAMP") or entry.get("_SOURCE_REALTIME_TIMESTAMP")
-    time = int(stamp) if isinstance(stamp, str) and stamp.isdecimal() and len(stamp) < 20 else None
+    time = int(stamp) if isinstance(stamp, str) and stamp.isdecimal() and len(stamp) < 19 else None
     host, tag = entry.get("_HOSTNAME"), entry.get("SYSLOG_IDENTIFIER")
     return Envelope(
         time,

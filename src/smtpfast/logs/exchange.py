@@ -11,8 +11,9 @@ from collections import deque
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from .joins import Joins
-from .record import Entry, Event
+from ..joins import Joins
+from ..log_record import Event
+from .record import Entry
 from .values import IP, row_of, since_1970
 
 DEFAULT_FIELDS: Final = (

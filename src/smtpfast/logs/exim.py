@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from ..joins import Joins
+from ..log_record import Event
 from ..rules import COMMANDS
-from .joins import Joins
-from .record import Entry, Event
+from .record import Entry
 
 # log_timestamp, millisec, log_timezone; log_selector +pid; the two forms of a message id (4.97).
 _HEAD: Final = re.compile(
@@ -206,8 +207,8 @@ class Exim:
 
     name: Final = "exim"
 
-    def __init__(self) -> None:
-        self._senders: Joins[str] = Joins()
+    def __init__(self, senders: Joins[str] | None = None) -> None:
+        self._senders = Joins[str]() if senders is None else senders
 
     @staticmethod
     def knows(tag: str, text: str) -> bool:

@@ -9,8 +9,10 @@ import json
 import re
 from typing import Final, NamedTuple
 
-from .joins import Joins
-from .record import Entry, Event
+from ..joins import Joins
+from ..log_record import Event
+from ..octets import octets
+from .record import Entry
 from .values import IP
 
 _LEVEL: Final = "(?:DATA|PROTOCOL|DEBUG|INFO|NOTICE|WARN|ERROR|CRIT|ALERT|EMERG)"
@@ -76,6 +78,23 @@ class _Transaction:
         self.waiting: dict[str, None] = {}
         self.deferred: dict[str, str] = {}
 
+    @classmethod
+    def unpacked(cls, packed: str) -> _Transaction:
+        """The transaction again that `packed` has made a text of."""
+        sender, *fields = packed.split("\0")
+        transaction = cls(sender[1:-1] if sender else None)
+        transaction.waiting = dict.fromkeys(fields[::2])
+        messages = zip(fields[::2], fields[1::2], strict=True)
+        transaction.deferred = {recipient: message for recipient, message in messages if message}
+        return transaction
+
+    def packed(self) -> str:
+        """All of it in one text: the sender, then each recipient and the message it waits in."""
+        fields = ["" if self.sender is None else f"<{self.sender}>"]
+        for recipient in self.waiting:
+            fields += recipient, self.deferred.get(recipient, "")
+        return "\0".join(field.replace("\0", " ") for field in fields)
+
     def end_attempt(self, uuid: str) -> None:
         for recipient in [one for one, message in self.deferred.items() if message == uuid]:
             del self.deferred[recipient]
@@ -103,8 +122,8 @@ class Haraka:
 
     name: Final = "haraka"
 
-    def __init__(self) -> None:
-        self._transactions: Joins[_Transaction] = Joins()
+    def __init__(self, transactions: Joins[str] | None = None) -> None:
+        self._transactions = Joins[str]() if transactions is None else transactions
 
     @staticmethod
     def knows(tag: str, text: str) -> bool:
@@ -154,6 +173,7 @@ class Haraka:
         if transaction and number.isascii() and number.isdigit() and len(number) < 6:
             recipients = transaction.take_delivered(values.get("domain", "").lower(), int(number))
             transaction.end_attempt(line.uuid)
+            self._note(line, transaction)
         delay = values.get("delay", "")
         port = values.get("port", "")
         ip = values.get("ip", "")
@@ -183,6 +203,7 @@ class Haraka:
                 transaction.deferred.pop(recipient, None)
             else:
                 transaction.deferred[recipient] = line.uuid
+            self._note(line, transaction)
         return Entry(
             Event.DELIVERY,
             queue_id=line.queue_id,
@@ -197,6 +218,7 @@ class Haraka:
         transaction = self._transaction(line)
         if transaction:
             transaction.end_attempt(line.uuid)
+            self._note(line, transaction)
         if reason.startswith(_SOME_DEFERRED):  # each had a line of its own
             return []
         return [self._message(line, reason, "deferred")]
@@ -214,6 +236,7 @@ class Haraka:
                 for recipient in recipients:
                     transaction.waiting.pop(recipient, None)
                     transaction.deferred.pop(recipient, None)
+                self._note(line, transaction)
             return [
                 Entry(
                     Event.DELIVERY,
@@ -254,17 +277,18 @@ class Haraka:
         code = line.values.get("code", "")
         if not match or not code or line.queue_id is None:
             return []
-        transaction = self._transactions.get(line.uuid)
+        packed = self._transactions.get(line.uuid)
+        transaction = None if packed is None else _Transaction.unpacked(packed)
         is_refused = code.startswith("DENY")
         address = match[2]
         if match[1] == "sender" and not is_refused:
-            self._transactions.note(line.uuid, _Transaction(address))
+            self._transactions.note(line.uuid, _Transaction(address).packed())
         elif match[1] == "recipient" and code == "OK":
             if transaction is None:
                 transaction = _Transaction(line.values.get("sender"))
-                self._transactions.note(line.uuid, transaction)
             if len(transaction.waiting) < _MOST_RECIPIENTS:
                 transaction.waiting[address] = None
+            self._transactions.note(line.uuid, transaction.packed())
         if not is_refused:
             return []
         recipients: tuple[str, ...] = ()
@@ -289,7 +313,11 @@ class Haraka:
 
     def _transaction(self, line: _Line) -> _Transaction | None:
         """Of a message UUID.transaction.number, what is known of UUID.transaction."""
-        return self._transactions.get(line.uuid.rpartition(".")[0])
+        packed = self._transactions.get(line.uuid.rpartition(".")[0])
+        return None if packed is None else _Transaction.unpacked(packed)
+
+    def _note(self, line: _Line, transaction: _Transaction) -> None:
+        self._transactions.note(line.uuid.rpartition(".")[0], transaction.packed())
 
 
 def _line(text: str) -> _Line | None:
@@ -303,7 +331,9 @@ def _line(text: str) -> _Line | None:
         except (ValueError, RecursionError):
             return None
         values = {
-            key: str(value) for key, value in record.items() if isinstance(value, str | int | float)
+            key: octets(str(value)).decode("utf-8", "surrogateescape")
+            for key, value in record.items()
+            if isinstance(value, str | int | float)
         }
     else:
         values = _pairs(text)

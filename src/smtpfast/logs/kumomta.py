@@ -12,7 +12,8 @@ from typing import Final
 
 from ..enhanced import EnhancedStatusCode
 from ..errors import SmtpFastError
-from .record import Entry, Event
+from ..log_record import Event
+from .record import Entry
 from .values import IP, since_1970
 
 # The types that tell of an outcome; all but the first say that there is none or a bad one.

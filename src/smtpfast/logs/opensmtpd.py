@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .joins import Joins
-from .record import Entry, Event
+from ..joins import Joins
+from ..log_record import Event
+from .record import Entry
 from .values import IP
 
 _TAGS: Final = frozenset({"smtpd", "opensmtpd"})
@@ -98,21 +99,16 @@ def _name(host: str) -> str | None:
     return host
 
 
-class _Relay:
-    """Who a session is with: host, IP address, port."""
-
-    __slots__ = ("host", "ip", "port")
-
-    def __init__(self, host: str | None = None, address: str = "") -> None:
-        self.host = _name(host or "")
-        self.port: int | None = None
-        address = address.rpartition("://")[2]
-        self.ip = _ip(address)
-        if not self.ip:
-            address, _, port = address.rpartition(":")
-            self.ip = _ip(address)
-            if port.isdecimal() and port.isascii() and len(port) <= 5:
-                self.port = int(port)
+def _relay(host: str, address: str) -> str:
+    """Who a session is with, as it is noted: host, IP address and port, a blank between them."""
+    address = address.rpartition("://")[2]
+    ip, port = _ip(address), ""
+    if not ip:
+        address, _, port = address.rpartition(":")
+        ip = _ip(address)
+        is_port = port.isdecimal() and port.isascii() and len(port) <= 5
+        port = str(int(port)) if is_port else ""
+    return f"{_name(host) or ''} {ip or ''} {port}"
 
 
 def _said(words: str) -> tuple[str | None, str | None]:
@@ -135,8 +131,8 @@ class OpenSmtpd:
 
     name: Final = "opensmtpd"
 
-    def __init__(self) -> None:
-        self._relays: Joins[_Relay] = Joins()
+    def __init__(self, relays: Joins[str] | None = None) -> None:
+        self._relays = Joins[str]() if relays is None else relays
 
     @staticmethod
     def knows(tag: str, text: str) -> bool:
@@ -158,14 +154,17 @@ class OpenSmtpd:
         elif process == "smtp" and text.startswith(("failed-command ", "bad-input "), start):
             entry = self._failure(session, text, start)
         elif match := (_CONNECTING if process == "mta" else _CONNECTED).match(text, start):
-            self._relays.note(session, _Relay(match[2], match[1]))
+            self._relays.note(session, _relay(match[2], match[1]))
         return [entry] if entry else []
 
-    def _with_relay(self, session: str, entry: Entry, relay: _Relay | None = None) -> Entry:
+    def _with_relay(self, session: str, entry: Entry, relay: str | None = None) -> Entry:
         relay = relay or self._relays.get(session)
         if not relay:
             return entry
-        return entry._replace(relay_host=relay.host, relay_ip=relay.ip, relay_port=relay.port)
+        host, ip, port = relay.split(" ")
+        return entry._replace(
+            relay_host=host or None, relay_ip=ip or None, relay_port=int(port) if port else None
+        )
 
     def _error(self, session: str, reason: str) -> Entry:
         """Why a session with a server ended: what it said, or what happened."""
@@ -190,7 +189,7 @@ class OpenSmtpd:
         entry = _refusal(command.removesuffix('" ') if is_command else None, result)
         relay = None
         if address := match[1] or match[3]:
-            relay = _Relay(match[2] or match[4], address)
+            relay = _relay(match[2] or match[4], address)
         return self._with_relay(session, entry, relay)
 
     def _old_failure(self, text: str) -> Entry | None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from .joins import Joins
-from .record import Entry, Event
+from ..joins import Joins
+from ..log_record import Event
+from .record import Entry
 
 # `syslog_name`, "postfix" or the name of an instance, and the program; RFC 5424 may leave only the
 # former. Policy servers in Perl call themselves alike.
@@ -175,8 +176,8 @@ class Postfix:
 
     name: Final = "postfix"
 
-    def __init__(self) -> None:
-        self._senders = Joins[str]()
+    def __init__(self, senders: Joins[str] | None = None) -> None:
+        self._senders = Joins[str]() if senders is None else senders
 
     @staticmethod
     def knows(tag: str, text: str) -> bool:

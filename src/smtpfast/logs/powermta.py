@@ -9,7 +9,8 @@ import re
 from typing import Final
 
 from ..enhanced import read_enhanced
-from .record import Entry, Event
+from ..log_record import Event
+from .record import Entry
 from .values import IP, row_of, since_1970
 
 # Without a header: the fields of deliveries and bounces in the order of the guide. Older files have

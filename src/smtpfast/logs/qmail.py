@@ -7,21 +7,23 @@ netqmail 1.06 and notqmail (github.com/notqmail/notqmail): qmail-log.5; qmail-se
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
-from .joins import Joins
-from .record import Entry, Event
+from ..joins import Joins
+from ..log_record import Event
+from .record import Entry
 
 # What multilog and splogger put in front; it stays there where syslog adds a stamp of its own.
 _STAMP: Final = re.compile(r"(?:@[0-9a-f]{24}|[0-9]{9,11}\.[0-9]{6}) ")
 _LINE: Final = re.compile(
-    r"new msg (?P<new>[0-9]{1,20})$"
-    r"|info msg (?P<info>[0-9]{1,20}): bytes [0-9]{1,20} from <"
-    r"|starting delivery (?P<starting>[0-9]{1,20}): msg (?P<message>[0-9]{1,20})"
-    r" to (?P<channel>local|remote) (?=\S)"
-    r"|delivery (?P<delivery>[0-9]{1,20}): "
+    r"new (?P<new>msg [0-9]{1,20})$"
+    r"|info (?P<info>msg [0-9]{1,20}): bytes [0-9]{1,20} from <"
+    r"|starting (?P<starting>delivery [0-9]{1,20}): "
+    r"(?P<what>msg [0-9]{1,20} to (?:local|remote) \S.*)"
+    r"|(?P<delivery>delivery [0-9]{1,20}): "
     r"(?:(?P<status>success|deferral|failure):(?: |$)|(?P<mangled>report mangled, will defer$))"
-    r"|end msg (?P<end>[0-9]{1,20})$"
+    r"|end (?P<end>msg [0-9]{1,20})$",
+    re.DOTALL,
 )
 _OTHERS: Final = re.compile(
     r"status: (?:local [0-9]|exiting$)|bounce msg [0-9]{1,20} qp |triple bounce: discarding "
@@ -53,12 +55,6 @@ _NEXT_LINE: Final = re.compile(r"/(?=(?P<code>[2-5][0-9]{2})(?P<mark>[-_]|/?$))"
 _DSN: Final = re.compile(r"\(#(?P<code>[245]\.[0-9]{1,3}\.[0-9]{1,3})\)")
 
 
-class _Delivery(NamedTuple):
-    message: str
-    channel: str
-    recipient: str
-
-
 class Qmail:
     """netqmail 1.06 and notqmail 1.9, after their source.
 
@@ -68,9 +64,9 @@ class Qmail:
 
     name: Final = "qmail"
 
-    def __init__(self) -> None:
-        self._senders: Joins[str] = Joins()
-        self._deliveries: Joins[_Delivery] = Joins()
+    def __init__(self, noted: Joins[str] | None = None) -> None:
+        # The sender of "msg 12"; of "delivery 7" what its start has told: "msg 12 to remote …".
+        self._noted = Joins[str]() if noted is None else noted
 
     @staticmethod
     def knows(tag: str, text: str) -> bool:
@@ -93,21 +89,20 @@ class Qmail:
         if line["delivery"]:
             return [self._delivery(line, rest)]
         if line["starting"]:
-            recipient = rest[line.end() :]
-            noted = _Delivery(line["message"], line["channel"], recipient)
-            self._deliveries.note(line["starting"], noted)
+            self._noted.note(line["starting"], line["what"])
         elif line["info"]:
             sender, mark, _ = rest[line.end() :].partition("> qp ")
             if mark:
-                self._senders.note(line["info"], sender)
+                self._noted.note(line["info"], sender)
         else:  # its number is free for another message
-            self._senders.forget(line["new"] or line["end"])
+            self._noted.forget(line["new"] or line["end"])
         return []
 
     def _delivery(self, line: re.Match[str], rest: str) -> Entry:
-        noted = self._deliveries.get(line["delivery"])
-        self._deliveries.forget(line["delivery"])
-        is_local = noted is not None and noted.channel == "local"
+        noted = self._noted.get(line["delivery"])
+        self._noted.forget(line["delivery"])
+        _, message, _, channel, recipient = noted.split(" ", 4) if noted else [""] * 5
+        is_local = channel == "local"
         report = rest[line.end() :]
         if line["mangled"]:
             entry = Entry(Event.DELIVERY, status="deferral", text=line["mangled"])
@@ -118,9 +113,9 @@ class Qmail:
         if noted is None:
             return entry
         return entry._replace(
-            queue_id=noted.message,
-            sender=self._senders.get(noted.message),
-            recipients=(noted.recipient,),
+            queue_id=message,
+            sender=self._noted.get(f"msg {message}"),
+            recipients=(recipient,),
             relay_host="local" if is_local else None,
         )
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from math import isfinite
 from typing import TYPE_CHECKING, Final, Protocol
 
 from .._core import classify, find_enhanced
+from .._core.logs import LogBlock, Senders, columns_of
+from .._core.pure import view_of
 from ..classifier import Classifier
+from ..log_record import Event, LogRecord
 from ..octets import octets
+from ..outcomes import CLASS_OF_STATUS, SENT
 from ..reasons import Disposition, Reason
 from ..reply import MALFORMED
 from ..rules import COMMANDS
@@ -19,12 +26,13 @@ from .opensmtpd import OpenSmtpd
 from .postfix import Postfix
 from .powermta import PowerMta
 from .qmail import Qmail
-from .record import Event, LogRecord
 from .sendmail import Sendmail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
+    from ..log_columns import LogColumns
     from ..octets import Octets
     from ..reply import ReplyLine
     from .envelope import Envelope
@@ -45,15 +53,9 @@ class Mta(Protocol):
         """What the line says; nothing, if it is of no interest. Never raises on content."""
 
 
-# What MTAs call a mail that is through, where they do not log what the server said.
-SENT: Final = frozenset({"sent", "success", "relayed", "delivered", "delivery", "expanded"})
-# Whether it is over, for those that log no enhanced code either.
-CLASS_OF_STATUS: Final = {
-    **dict.fromkeys(("deferred", "deferral", "delayed", "transientfailure"), "4.0.0"),
-    **dict.fromkeys(("bounced", "failure", "failed", "bounce", "adminbounce"), "5.0.0"),
-    **dict.fromkeys(("expiration", "rejected"), "5.0.0"),
-    "temporarily rejected": "4.0.0",
-}
+# What the columns can hold; what is beyond is no time, and no port.
+_INT64: Final = range(-(2**63), 2**63)
+_PORTS: Final = range(2**31)
 
 
 class LogReader:
@@ -61,7 +63,8 @@ class LogReader:
 
     file: its name, as the records tell it. year: of the first stamp that names none (RFC 3164), or
     what finds it out when that comes; such times are None where it is not known. classifier:
-    decides the reasons; the default one, if None.
+    decides the reasons; the default one, if None. diagnose: whether reasons are asked for; without
+    them reason, disposition, retry_after, blocklist and provider are None.
     """
 
     def __init__(
@@ -70,19 +73,43 @@ class LogReader:
         *,
         year: int | Callable[[], int] | None = None,
         classifier: Classifier | None = None,
+        diagnose: bool = True,
     ) -> None:
         self.file = file
         self.lines = 0
         self._calendar = Calendar(year)
-        self._diagnose = (classifier or Classifier.default()).diagnose
+        self._classifier = (classifier or Classifier.default()) if diagnose else None
+        # Of those MTAs whose lines the core reads.
+        self._senders = tuple(Senders() for _ in range(6))
         self._mtas: tuple[Mta, ...] = (
-            *(Postfix(), Exim(), Sendmail(), OpenSmtpd(), Qmail(), Haraka()),
+            *(Postfix(self._senders[0]), Exim(self._senders[1]), Sendmail(self._senders[2])),
+            *(OpenSmtpd(self._senders[3]), Qmail(self._senders[4]), Haraka(self._senders[5])),
             *(KumoMta(), PowerMta(), Exchange()),
         )
 
     def read(self, line: Octets) -> list[LogRecord]:
         """The records of the next line, with or without its line end; never raises on content."""
         self.lines += 1
+        return self._read(line, self.lines)
+
+    def begin(self, block: Octets) -> LogBlock:
+        """Read what the lines of a block say by themselves, in any thread and for any block.
+
+        block: whole lines, of which the last one may lack its LF; less than 1 GiB.
+        """
+        return LogBlock(block, self._classifier)
+
+    def join(self, block: LogBlock) -> LogBlock:
+        """Read all the rest, of each block once and in the order of the file; returns the block."""
+        block.join(self._read, self.lines, self._calendar.year_of, self._senders)
+        self.lines += block.lines
+        return block
+
+    def columns(self, blocks: Iterable[LogBlock]) -> LogColumns:
+        """The records of joined blocks, in columns."""
+        return columns_of(blocks, self.file)
+
+    def _read(self, line: Octets, number: int) -> list[LogRecord]:
         written = octets(line).decode("utf-8", "surrogateescape").rstrip("\r\n")
         envelope = open_envelope(written, self._calendar)
         for mta in self._mtas:
@@ -90,16 +117,19 @@ class LogReader:
                 return [
                     record
                     for entry in mta.read(envelope.tag, envelope.text)
-                    for record in self._records(envelope, mta.name, entry)
+                    for record in self._records(envelope, mta.name, entry, number)
                 ]
         return []
 
-    def _records(self, envelope: Envelope, mta: str, entry: Entry) -> Iterator[LogRecord]:
+    def _records(
+        self, envelope: Envelope, mta: str, entry: Entry, number: int
+    ) -> Iterator[LogRecord]:
         code, enhanced, text = _parts_of(entry)
         found = self._diagnosis(entry)
+        time = envelope.time if entry.time is None else entry.time
         for recipient in entry.recipients or (None,):
             yield LogRecord(
-                envelope.time if entry.time is None else entry.time,
+                time if time is not None and time in _INT64 else None,
                 envelope.time_is_local and entry.time is None,
                 envelope.host,
                 mta,
@@ -111,8 +141,10 @@ class LogReader:
                 domain_of(recipient),
                 entry.relay_host,
                 entry.relay_ip,
-                entry.relay_port,
-                entry.delay,
+                entry.relay_port
+                if entry.relay_port is not None and entry.relay_port in _PORTS
+                else None,
+                entry.delay if entry.delay is not None and isfinite(entry.delay) else None,
                 entry.status,
                 code,
                 enhanced,
@@ -122,14 +154,14 @@ class LogReader:
                 *found,
                 entry.problem,
                 self.file,
-                self.lines,
+                number,
             )
 
     def _diagnosis(
         self, entry: Entry
     ) -> tuple[Reason | None, Disposition | None, int | None, str | None, str | None]:
         """reason, disposition, retry_after, blocklist and provider."""
-        if entry.event is Event.OTHER:
+        if entry.event is Event.OTHER or self._classifier is None:
             return None, None, None, None, None
         status = (entry.status or "").lower()
         if entry.reply is not None:
@@ -141,7 +173,7 @@ class LogReader:
         if not said:
             return None, None, None, None, None
         command = entry.stage if entry.stage in COMMANDS else None
-        found = self._diagnose(said, command=command)
+        found = self._classifier.diagnose(said, command=command)
         return found.reason, found.disposition, found.retry_after, found.blocklist, found.provider
 
 
@@ -187,3 +219,61 @@ def read_log(
     reader = LogReader(file, year=year, classifier=classifier)
     for line in lines:
         yield from reader.read(line)
+
+
+def read_blocks(
+    blocks: Iterable[tuple[LogReader, Octets]], threads: int = 1
+) -> Iterator[tuple[LogReader, LogBlock]]:
+    """The joined blocks of files in their order, each given with the reader of its file.
+
+    threads: how many read at the same time; some blocks more than there are threads are then taken
+    before the first one is given. Without the compiled core more than one are of no use.
+    """
+    if threads == 1:
+        for reader, block in blocks:
+            yield reader, reader.join(reader.begin(block))
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        begun: deque[tuple[LogReader, Future[LogBlock]]] = deque()
+        for reader, block in blocks:
+            begun.append((reader, pool.submit(reader.begin, block)))
+            if len(begun) > threads:
+                first, result = begun.popleft()
+                yield first, first.join(result.result())
+        for reader, result in begun:
+            yield reader, reader.join(result.result())
+
+
+# As many bytes of lines are read together, and stay in the caches of the processor.
+_BLOCK_BYTES: Final = 1 << 20
+
+
+def read_columns(
+    data: Octets,
+    file: str = "",
+    *,
+    year: int | Callable[[], int] | None = None,
+    classifier: Classifier | None = None,
+    diagnose: bool = True,
+) -> LogColumns:
+    """The records of a whole log in memory, in columns; all as `LogReader` reads them.
+
+    data: bytes, bytearray, memoryview, mmap or str.
+    """
+    reader = LogReader(file, year=year, classifier=classifier, diagnose=diagnose)
+    return reader.columns(reader.join(reader.begin(block)) for block in _blocks_of(view_of(data)))
+
+
+def _blocks_of(view: memoryview) -> Iterator[memoryview]:
+    """Pieces of whole lines."""
+    start = 0
+    while start < len(view):
+        end = start + _BLOCK_BYTES
+        while end < len(view) and (cut := bytes(view[end : end + _SEARCHED]).find(b"\n")) < 0:
+            end += _SEARCHED
+        end = end + cut + 1 if end < len(view) else len(view)
+        yield view[start:end]
+        start = end
+
+
+_SEARCHED: Final = 4096

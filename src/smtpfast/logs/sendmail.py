@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .joins import Joins
-from .record import Entry, Event
+from ..joins import Joins
+from ..log_record import Event
+from .record import Entry
 from .values import IP
 
 # Who logs as what: the daemon and the client queue of the distributions, or just the program.
@@ -185,8 +186,8 @@ class Sendmail:
 
     name: Final = "sendmail"
 
-    def __init__(self) -> None:
-        self._senders: Joins[str] = Joins()
+    def __init__(self, senders: Joins[str] | None = None) -> None:
+        self._senders = Joins[str]() if senders is None else senders
 
     @staticmethod
     def knows(tag: str, text: str) -> bool:

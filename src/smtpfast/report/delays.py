@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ..outcomes import DelayCounts
 
 # What a percentile may be wrong by, as a share of it.
 DELAY_ERROR: Final = 0.01
 PERCENTILES: Final = (50, 90, 99)
 # Each step is wider than the one before it by this; its middle is at most the error off its ends.
-_GROWTH: Final = (1 + DELAY_ERROR) / (1 - DELAY_ERROR)
+GROWTH: Final = (1 + DELAY_ERROR) / (1 - DELAY_ERROR)
 # No log tells shorter ones than microseconds, and no queue keeps mail for 30 years.
 _SHORTEST: Final = 1e-6
 _LONGEST: Final = 1e9
@@ -46,7 +49,14 @@ class Delays:
         if seconds < _SHORTEST:
             self._zeros += 1
         else:
-            self._steps[round(math.log(min(seconds, _LONGEST), _GROWTH))] += 1
+            self._steps[round(math.log(min(seconds, _LONGEST), GROWTH))] += 1
+
+    def absorb(self, counts: DelayCounts) -> None:
+        """Add what was counted elsewhere."""
+        self.count += counts.total
+        self.longest = max(self.longest, counts.longest)
+        self._zeros += counts.zeros
+        self._steps.update(counts.steps)
 
     def percentile(self, percent: int) -> float:
         """The shortest delay that at least `percent` in a hundred do not exceed."""
@@ -57,7 +67,7 @@ class Delays:
         for step in sorted(self._steps):
             passed += self._steps[step]
             if passed >= rank:
-                return min(_GROWTH**step, self.longest)
+                return min(GROWTH**step, self.longest)
         return 0.0
 
     def row(self) -> DelayRow:

@@ -7,7 +7,7 @@ from typing import Final
 # The domains of the names that providers' MX records have, or that their customers enter there;
 # from what postmasters know of them, not asked of the DNS. Names as in
 # rules/signals/providers.toml, where they stand there.
-_PROVIDERS: Final = {
+PROVIDERS: Final = {
     "1and1.com": "IONOS",
     "1and1.co.uk": "IONOS",
     "amazonaws.com": "Amazon",
@@ -58,9 +58,11 @@ _PROVIDERS: Final = {
 def provider_of(host: str | None) -> str | None:
     """The provider whose servers are called so; None for a host of somebody else."""
     domain = (host or "").rstrip(".").lower()
+    if not domain.isascii():
+        return None
     # No name of the table has more labels.
     for labels in (2, 3):
         name = ".".join(domain.rsplit(".", labels)[-labels:])
-        if name in _PROVIDERS:
-            return _PROVIDERS[name]
+        if name in PROVIDERS:
+            return PROVIDERS[name]
     return None

@@ -44,7 +44,7 @@ _PIECE: Final = re.compile(
     rf"|(?P<time>(?<![\w.-])(?:{_TIME}))"
     r"|(?P<url>(?:[A-Za-z][A-Za-z0-9+.-]{0,15}+://|www\.)[^\s<>\"'`]++)"
     rf"|(?P<address>[^\s<>()\[\]\"'`,;:@]{{1,{_LONGEST_LOCAL_PART}}}+@[^\s<>()\[\]\"'`,;@]++)"
-    r"|(?P<number>(?<![\w.-])[0-9]{1,3}(?:,[0-9]{3})++(?![\w,]))"
+    r"|(?P<number>(?<![\w.,-])[0-9]{1,3}(?:,[0-9]{3})++(?![\w,]))"
     r"|(?P<word>[^\s<>()\[\]{}\"'`,;!?|=]++)"
     r"|(?P<sign>.)",
     re.DOTALL,
@@ -159,8 +159,8 @@ def _mask_of(word: str) -> str:
 
 
 @cache
-def _zones() -> tuple[str, ...]:
-    """The zones of the block lists that the default rules know."""
+def zones() -> tuple[str, ...]:
+    """The zones of the block lists that the default rules know, the longest first."""
     lists = Classifier.default().ruleset.blocklists
     return tuple(sorted({one.name for one in lists if one.name}, key=lambda name: -len(name)))
 
@@ -172,7 +172,7 @@ def _host(word: str) -> str | None:
     if not match or match["top"].istitle() or word.partition(".")[0].lower() in _PROPERTIES:
         return None
     name = word.lower()
-    for zone in _zones():
+    for zone in zones():
         if name == zone or name.endswith(f".{zone}"):
             return zone
     return word if _LIST_LABEL.search(name) else "<host>"
@@ -186,7 +186,7 @@ def _id(word: str) -> str:
     if len(word) < _SHORTEST_ID or _LABEL.fullmatch(word):
         return word
     name, sign, rest = word.partition(":")
-    if sign and name.isalpha() and rest:  # "queue:4F1B2C3D4E5"
+    if sign and name.isalpha() and rest and len(word) <= _LONGEST_PART:  # "queue:4F1B2C3D4E5"
         return f"{name}:{_mask_of(rest)}"
     return "<id>"
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from ..logs.reader import CLASS_OF_STATUS, SENT
-from ..logs.record import Event
-from ..reasons import Disposition, Reason
-from .delays import DelayRow, Delays
-from .providers import provider_of
-from .shapes import shape_of, urls_of
+from .._core.logs import count_blocks
+from ..log_record import Event
+from ..outcomes import CountedBy, Outcome, outcome_of
+from ..reasons import Reason
+from .delays import GROWTH, DelayRow, Delays
+from .providers import PROVIDERS, provider_of
+from .shapes import shape_of, urls_of, zones
 
 if TYPE_CHECKING:
-    from ..logs.record import LogRecord
+    from collections.abc import Callable, Iterable
+
+    from .._core.logs import LogBlock
+    from ..log_record import LogRecord
+    from ..outcomes import LogCounts, NameCounts, PartyCounts, RefusalCounts, ReplyCount
 
 # Of each kind of name: shapes, domains, relays, hours …; those that come later are "others".
 MOST_NAMES: Final = 10_000
@@ -30,50 +34,6 @@ DAY: Final = 24 * HOUR
 _TIMES: Final = range(-719_162 * DAY, 2_932_897 * DAY)
 # What two days touch at most.
 _HOURS_TOLD: Final = 49
-
-
-class Outcome(StrEnum):
-    """What came of a mail for a recipient, for now or for ever."""
-
-    DELIVERED = "delivered"
-    DEFERRED = "deferred"
-    BOUNCED = "bounced"
-
-
-# By the first digit of an enhanced code or of a reply.
-_OUTCOME_OF_CLASS: Final = {
-    "2": Outcome.DELIVERED,
-    "4": Outcome.DEFERRED,
-    "5": Outcome.BOUNCED,
-}
-# Postfix: `soft_bounce = yes`; qmgr(8) when it gives up.
-_OWN_WORDS: Final = {
-    "softbounce": Outcome.DEFERRED,
-    "expired": Outcome.BOUNCED,
-    "force-expired": Outcome.BOUNCED,
-}
-_OUTCOME_OF_STATUS: Final = {
-    **dict.fromkeys(SENT, Outcome.DELIVERED),
-    **{word: _OUTCOME_OF_CLASS[code[0]] for word, code in CLASS_OF_STATUS.items()},
-    **_OWN_WORDS,
-}
-
-
-def outcome_of(record: LogRecord) -> Outcome | None:
-    """What a delivery came to; None where the line does not say, and for all that is none.
-
-    What the MTA makes of it counts first: Postfix defers what a server refuses with 5yz, if told
-    so.
-    """
-    if record.event is not Event.DELIVERY:
-        return None
-    outcome = _OUTCOME_OF_STATUS.get((record.status or "").lower())
-    if outcome is not None:
-        return outcome
-    if record.disposition is Disposition.DELIVERED:
-        return Outcome.DELIVERED
-    code = record.dsn or ("" if record.code is None else str(record.code))
-    return _OUTCOME_OF_CLASS.get(code[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +131,19 @@ class Names:
         self._counts: Counter[str] = Counter()
         self._most = most
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, count: int = 1) -> None:
         """Count `name`, or what is kept of it."""
         name = name[:LONGEST_NAME]
         if name in self._counts or len(self._counts) < self._most:
-            self._counts[name] += 1
+            self._counts[name] += count
         else:
-            self.others += 1
+            self.others += count
+
+    def absorb(self, counts: NameCounts) -> None:
+        """Add what was counted elsewhere."""
+        for name, count in counts.names:
+            self.add(name, count)
+        self.others += counts.others
 
     def rows(self) -> list[NameRow]:
         """The names, the most frequent first."""
@@ -190,7 +156,7 @@ class _First:
 
     __slots__ = ("count", "file", "line", "text")
 
-    def __init__(self, record: LogRecord) -> None:
+    def __init__(self, record: LogRecord | ReplyCount) -> None:
         self.count = 0
         self.text = (record.text or "")[:LONGEST_SHAPE]
         self.file = record.file
@@ -222,10 +188,9 @@ class Refusals:
         self._reasons[reason] += 1
         if record.blocklist:
             self.blocklists.add(record.blocklist)
-        text = (record.text or "")[:LONGEST_TEXT]
-        for url in dict.fromkeys(urls_of(text)):
+        for url in _urls_of(record.text or ""):
             self.urls.add(url)
-        key = reason, record.code, record.enhanced, _cut(shape_of(text))
+        key = reason, record.code, record.enhanced, _shape_of(record.text or "")
         found = self._replies.get(key)
         if found is None:
             if len(self._replies) >= self._most:
@@ -233,6 +198,24 @@ class Refusals:
                 return
             found = self._replies[key] = _First(record)
         found.count += 1
+
+    def absorb(self, counts: RefusalCounts) -> None:
+        """Add what was counted elsewhere."""
+        self._reasons.update(counts.reasons)
+        self.blocklists.absorb(counts.blocklists)
+        self.urls.absorb(counts.urls)
+        self.other_replies += counts.others
+        for reply in counts.replies:
+            key = reply.reason, reply.code, reply.enhanced, reply.shape
+            found = self._replies.get(key)
+            if found is None and len(self._replies) >= self._most:
+                self.other_replies += reply.total
+                continue
+            if found is None or (found.file == reply.file and reply.line < found.line):
+                counted = 0 if found is None else found.count
+                found = self._replies[key] = _First(reply)
+                found.count = counted
+            found.count += reply.total
 
     def reasons(self) -> list[ReasonRow]:
         """The reasons, the most frequent first."""
@@ -274,6 +257,17 @@ class Parties:
         counts[outcome] += 1
         if outcome is not Outcome.DELIVERED:
             self._reasons.setdefault(name, Counter())[reason or Reason.UNKNOWN] += 1
+
+    def absorb(self, counts: PartyCounts) -> None:
+        """Add what was counted elsewhere."""
+        self.others += counts.others
+        for name, outcomes, reasons in counts.names:
+            if name not in self._outcomes and len(self._outcomes) >= self._most:
+                self.others += sum(outcomes.values())
+                continue
+            self._outcomes.setdefault(name, Counter()).update(outcomes)
+            if reasons:
+                self._reasons.setdefault(name, Counter()).update(reasons)
 
     def rows(self) -> list[PartyRow]:
         """All, those who refused most first."""
@@ -337,9 +331,48 @@ class Report:
         elif record.event is Event.REJECT:
             self.rejected.add(record)
         elif record.event is Event.OTHER:
-            self._note_problem(record)
+            self.add_problem(record)
         elif record.reason is not Reason.ACCEPTED and record.event is not Event.DELIVERY:
             self.attempted.add(record)
+
+    def add_blocks(
+        self,
+        blocks: Iterable[tuple[LogBlock, str]],
+        takes: Callable[[LogRecord], bool] | None = None,
+    ) -> int:
+        """Count the records of joined blocks, each with the name of its file.
+
+        takes: whether a record is to be counted; returns how many were passed over.
+        """
+        counted_by = CountedBy(
+            *(self._most, _HOURS_TOLD + 1, PROVIDERS, zones(), GROWTH, _TIMES, HOUR, DAY),
+            *(_shape_of, _urls_of),
+        )
+        return count_blocks(self, blocks, counted_by, takes)
+
+    def absorb(self, counts: LogCounts) -> None:
+        """Add what was counted elsewhere."""
+        self._events.update(counts.events)
+        self._outcomes.update(counts.outcomes)
+        if counts.first is not None and counts.last is not None:
+            self._note_times(counts.first, counts.last, is_local=counts.time_is_local)
+        self.other_times += counts.other_times
+        for day, kinds in counts.days:
+            if day not in self._days and len(self._days) >= self._most:
+                self.other_times += sum(kinds.values())
+            else:
+                self._days.setdefault(day, Counter()).update(kinds)
+        for hour, kinds in counts.hours:
+            if hour in self._hours or len(self._hours) <= _HOURS_TOLD:
+                self._hours.setdefault(hour, Counter()).update(kinds)
+        parties = self.domains, self.providers, self.relays
+        for party, party_counts in zip(parties, counts.parties, strict=True):
+            party.absorb(party_counts)
+        refusals = self.failed, self.rejected, self.attempted
+        for refusal, refusal_counts in zip(refusals, counts.refusals, strict=True):
+            refusal.absorb(refusal_counts)
+        for outcome, delay_counts in counts.delays.items():
+            self.delays[outcome].absorb(delay_counts)
 
     def _note_outcome(self, record: LogRecord, outcome: Outcome) -> None:
         self._outcomes[outcome] += 1
@@ -353,9 +386,7 @@ class Report:
             self.failed.add(record)
 
     def _note_time(self, time: int, kind: str, *, is_local: bool) -> None:
-        self.first = time if self.first is None else min(self.first, time)
-        self.last = time if self.last is None else max(self.last, time)
-        self.time_is_local |= is_local
+        self._note_times(time, time, is_local=is_local)
         day = time // DAY
         if day not in self._days and len(self._days) >= self._most:
             self.other_times += 1
@@ -366,7 +397,13 @@ class Report:
         if hour in self._hours or len(self._hours) <= _HOURS_TOLD:
             self._hours.setdefault(hour, Counter())[kind] += 1
 
-    def _note_problem(self, record: LogRecord) -> None:
+    def _note_times(self, first: int, last: int, *, is_local: bool) -> None:
+        self.first = first if self.first is None else min(self.first, first)
+        self.last = last if self.last is None else max(self.last, last)
+        self.time_is_local |= is_local
+
+    def add_problem(self, record: LogRecord) -> None:
+        """Count what is wrong with a line that is not understood, and nothing else of it."""
         key = record.mta, (record.problem or "not understood")[:LONGEST_NAME]
         found = self._problems.get(key)
         if found is None:
@@ -420,5 +457,11 @@ class Report:
         return sorted(rows, key=lambda row: (-row.count, row.mta, row.problem))
 
 
-def _cut(shape: str) -> str:
+def _shape_of(text: str) -> str:
+    shape = shape_of(text[:LONGEST_TEXT])
     return shape if len(shape) <= LONGEST_SHAPE else f"{shape[: LONGEST_SHAPE - 1]}…"
+
+
+def _urls_of(text: str) -> list[str]:
+    urls = dict.fromkeys(urls_of(text[:LONGEST_TEXT]))
+    return [*dict.fromkeys(url[:LONGEST_NAME] for url in urls)]
