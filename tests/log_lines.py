@@ -59,7 +59,7 @@ REPLIES: Final = (
     "550 5.7.1 host evil[192.0.2.9] said: 250 2.0.0 ok (in reply to end of DATA command)",
     "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.spamhaus.org",
     "554 blocked using own.example.org; see http://example.org/?a=b, c",
-    "452 4.2.2 \u041f\u0440\u0435\u0432\u044b\u0448\u0435\u043d\u0430 \u043a\u0432\u043e\u0442\u0430",
+    "452 4.2.2 \u041f\u043e\u0447\u0442\u0430 \u043f\u043e\u043b\u043d\u0430",
     "550 5.1.1 \udcff\udcfe",
     "550\t5.1.1 tab",
     "599 5.1.1",
@@ -213,3 +213,108 @@ def postfix_lines() -> list[bytes]:
     for envelope, program, text in product(ENVELOPES, (*POSTFIX, *OTHERS), some):
         lines.append(envelope.format(program) + text)
     return [line.encode("utf-8", "surrogateescape") for line in lines]
+
+
+_EXIM_STAMP = "2026-11-24 12:44:34"
+_EXIM_ID = "1tAbCd-0001Ab-0C"
+_EXIM = (
+    f"{_EXIM_ID} <= news@client.test H=mx.client.test [192.0.2.7] P=esmtp S=312 id=x@client.test",
+    f'{_EXIM_ID} => ann@mx.test R=dns T=smtp H=mx1.test [192.0.2.25]:25 C="250 2.0.0 Ok: q \\\\n"',
+    f'{_EXIM_ID} -> b@mx.test R=dns T=smtp H=mx1.test [192.0.2.25] C="250-a\\\\n250 2.0.0 b" QT=2s',
+    f"{_EXIM_ID} == c@mx.test R=dns T=smtp defer (-44) H=mx1.test [192.0.2.25]: SMTP error from"
+    " remote mail server after RCPT TO:<c@mx.test>: 451 4.7.1 Greylisted, 5 minutes",
+    f"{_EXIM_ID} ** D@MX.test R=dns T=smtp H=mx1.test [192.0.2.25]: SMTP error from remote mail"
+    r" server after end of data: 550-5.7.26 no\n550 5.7.26 proof \303\244",
+    f"{_EXIM_ID} == e@mx.test R=dns T=smtp defer (111): Connection refused",
+    f"{_EXIM_ID} H=mx1.test [192.0.2.25]: SMTP error from remote mail server after initial"
+    " connection: 421 4.3.2 closing",
+    f"{_EXIM_ID} H=mx1.test [192.0.2.25] Connection timed out",
+    f"{_EXIM_ID} Completed",
+    f"{_EXIM_ID} Completed QT=3s",
+    "H=(client) [192.0.2.7] F=<a@b.test> rejected RCPT <f@mx.test>: 550 no such user",
+    'H=(client) [192.0.2.7] temporarily rejected connection in "connect" ACL: slow down',
+    "Start queue run: pid=77",
+    "no host name found for IP address 192.0.2.7",
+)
+_SENDMAIL = (
+    "4AOCiYx4001234: from=<a@b.test>, size=312, class=0, nrcpts=1, relay=client.test [192.0.2.7]",
+    "4AOCiYx4001234: to=<ann@mx.test>,<b@mx.test>, delay=00:00:01, xdelay=00:00:01, mailer=esmtp,"
+    " pri=1, relay=mx1.test. [192.0.2.25], dsn=2.0.0, stat=Sent (ok queued as 7F00AA)",
+    "4AOCiYx4001234: to=<c@mx.test>, delay=00:00:01, mailer=esmtp, relay=mx1.test. [192.0.2.25],"
+    " dsn=5.1.1, reply=550 5.1.1 no such user, stat=User unknown",
+    "4AOCiYx4001234: to=<d@mx.test>, delay=1+02:03:04, mailer=esmtp, relay=mx1.test., dsn=4.0.0,"
+    r" stat=Deferred: 451 4.7.1 sp\303\244ter",
+    "4AOCiYx4001234: ruleset=check_rcpt, arg1=<x@y.test>, relay=[192.0.2.7], reject=550 5.7.1 no",
+    "4AOCiYx4001234: timeout waiting for input from mx1.test. during client greeting",
+)
+_SESSION = "0f1e2d3c4b5a6978"
+_OPENSMTPD = (
+    f"{_SESSION} mta connecting address=smtp://192.0.2.25:25 host=mx1.test",
+    f"{_SESSION} mta connected",
+    f"{_SESSION} mta delivery evpid=00c0ffee00c0ffee from=<a@b.test> to=<ann@mx.test> rcpt=<->"
+    ' source="192.0.2.1" relay="192.0.2.25 (mx1.test)" delay=1s result="Ok" stat="250 2.0.0 q"',
+    f"{_SESSION} mta delivery evpid=00c0ffee00c0ffef from=<a@b.test> to=<b@mx.test> rcpt=<->"
+    ' source="-" relay="mx1.test" delay=1h2m result="PermFail" stat="550 5.1.1 no such user"',
+    f'{_SESSION} mta error reason="Connection closed unexpectedly"',
+    f"{_SESSION} smtp connected address=192.0.2.7 host=client.test",
+    f'{_SESSION} smtp failed-command command="RCPT TO:<x@y>" result="550 Invalid recipient"',
+    f"{_SESSION} mta disconnected reason=quit messages=1",
+)
+_QMAIL = (
+    "new msg 12345",
+    "info msg 12345: bytes 312 from <a@b.test> qp 77 uid 1000",
+    "starting delivery 1: msg 12345 to remote ann@mx.test",
+    "delivery 1: success: 192.0.2.25_accepted_message./Remote_host_said:_250_2.0.0_Ok/",
+    "starting delivery 2: msg 12345 to remote b@mx.test",
+    "delivery 2: failure: 192.0.2.25_does_not_like_recipient./Remote_host_said:_550_5.1.1_no_user"
+    "/Giving_up_on_192.0.2.25./",
+    "starting delivery 3: msg 12345 to local c@mx.test",
+    "delivery 3: deferral: Unable_to_open_mailbox./",
+    "status: local 0/10 remote 1/20",
+    "end msg 12345",
+)
+_UUID = "0A1B2C3D-0000-4000-8000-00000000BEEF.1"
+_HARAKA = (
+    f"[NOTICE] [{_UUID}] [outbound] delivered file=1_2_3 domain=mx.test host=mx1.test"
+    ' ip=192.0.2.25 port=25 mode=SMTP tls=no auth=no response="Ok: queued as 7F" delay=1.5'
+    " fails=0 rcpts=1/0/0",
+    f"[INFO] [{_UUID}] [core] connect ip=192.0.2.7 port=4711",
+    f"[NOTICE] [{_UUID}] [outbound] recipient <b@mx.test> rejected: 550 5.1.1 no such user",
+)
+_WHOLE = (
+    '{"type":"Delivery","id":"x","sender":"a@b.test","recipient":"ann@mx.test","queue":"mx.test",'
+    '"peer_address":{"name":"mx1.test.","addr":"192.0.2.25:25"},"timestamp":1790000000,'
+    '"response":{"code":250,"enhanced_code":{"class":2,"subject":0,"detail":0},"content":"Ok"}}',
+    "type,timeLogged,orig,rcpt,dsnAction,dsnStatus,dsnDiag,dlvDestinationIp",
+    'b,2026-11-24 12:44:34+0000,a@b.test,ann@mx.test,failed,5.1.1,"smtp;550 5.1.1 no",192.0.2.25',
+    "#Software: Microsoft Exchange Server",
+    "#Log-type: SMTP Send Protocol Log",
+    "#Fields: date-time,connector-id,session-id,sequence-number,local-endpoint,remote-endpoint,"
+    "event,data,context",
+    "2026-11-24T12:44:34.000Z,c,08DEAD0000000001,0,192.0.2.1:1,192.0.2.25:25,>,MAIL FROM:<a@b>,",
+    "2026-11-24T12:44:34.000Z,c,08DEAD0000000001,1,192.0.2.1:1,192.0.2.25:25,<,550 5.7.1 no,",
+)
+
+
+def other_lines() -> list[bytes]:
+    """Lines of all other MTAs, in their own envelopes and in those of syslog."""
+    syslog = [
+        envelope.format(program) + text
+        for program, texts_ in (
+            *(("sendmail", _SENDMAIL), ("sm-mta", _SENDMAIL), ("smtpd", _OPENSMTPD)),
+            *(("qmail", _QMAIL), ("exim", _EXIM), ("haraka", _HARAKA)),
+        )
+        for envelope in (ENVELOPES[0], ENVELOPES[7])
+        for text in texts_
+    ]
+    own = [f"{_EXIM_STAMP} {text}" for text in _EXIM]
+    own += [f"{_EXIM_STAMP}.123 +0200 [77] {text}" for text in _EXIM]
+    own += [f"@4000000069244f5c12345678 {text}" for text in _QMAIL]
+    own += [f"1790000000.123456 {text}" for text in _QMAIL]
+    own += [f"2026-11-24T12:44:34.000Z {text}" for text in _HARAKA]
+    return [line.encode("utf-8", "surrogateescape") for line in (*syslog, *own, *_WHOLE)]
+
+
+def all_lines() -> list[bytes]:
+    """Of Postfix and of all others."""
+    return [*postfix_lines(), *other_lines()]

@@ -1,4 +1,4 @@
-"""Blocks of a log against its lines: `LogReader.read`, one line after the other, says what is right.
+"""Blocks of a log against its lines: `LogReader.read`, line after line, says what is right.
 
 On the compiled core most lines of a block are read in C; on the pure core this tests the blocks
 alone.
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from log_lines import postfix_lines
+from log_lines import all_lines, other_lines
 from smtpfast import BACKEND
 from smtpfast._core.logs import Senders
 from smtpfast.cli.report import sections_of
 from smtpfast.joins import Joins
 from smtpfast.log_columns import LogColumns
+from smtpfast.log_record import MTAS
 from smtpfast.logs import LogReader, LogRecord, read_blocks, read_columns
 from smtpfast.report import Report
 
@@ -80,7 +81,8 @@ def mutated(lines: list[bytes], number: int, chance: random.Random) -> list[byte
 
 
 def test_of_lines_of_all_kinds() -> None:
-    assert_same(b"\n".join(postfix_lines()))
+    assert_same(b"\n".join(all_lines()))
+    assert {record.mta for record in read_by_lines(other_lines())} == {*MTAS[1:]}
 
 
 def test_of_the_example() -> None:
@@ -102,7 +104,7 @@ def test_the_corpus_has_logs_of_all_text_mtas() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_of_mutated_lines(seed: int) -> None:
     chance = random.Random(seed)
-    lines = [*postfix_lines(), *lines_of(EXAMPLE)]
+    lines = [*all_lines(), *other_lines() * 20, *lines_of(EXAMPLE)]
     lines += chain.from_iterable(lines_of(path.read_bytes()) for path in CORPUS_LOGS)
     assert_same(b"\n".join(mutated(lines, 4000, chance)))
 
@@ -114,7 +116,7 @@ def test_of_random_bytes() -> None:
 
 
 def test_of_lines_cut_at_every_byte() -> None:
-    some = lines_of(EXAMPLE)[20:24]
+    some = [*lines_of(EXAMPLE)[20:24], *other_lines()]
     assert_same(b"\n".join(line[:end] for line in some for end in range(len(line) + 1)))
 
 
@@ -165,7 +167,7 @@ def test_without_reasons() -> None:
 
 
 def test_the_columns_are_those_of_the_records() -> None:
-    lines = postfix_lines()
+    lines = all_lines()
     expected = LogColumns.of_records(read_by_lines(lines), "mail.log")
     assert read_columns(b"\n".join(lines), "mail.log", year=2027) == expected
 
@@ -275,7 +277,7 @@ def is_delivery(record: LogRecord) -> bool:
 def test_a_report_of_blocks_is_one_of_records(
     most: int, takes: Callable[[LogRecord], bool] | None
 ) -> None:
-    lines = [*postfix_lines(), *lines_of(EXAMPLE)] * 2
+    lines = [*all_lines(), *lines_of(EXAMPLE)] * 2
     expected, left = counted_by_lines(lines, most, takes or bool)
     got, passed_over = counted_by_blocks(lines, most, takes)
     assert passed_over == left
@@ -294,7 +296,7 @@ def test_a_report_of_the_corpus_is_one_of_records(path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_report_of_mutated_lines_is_one_of_records(seed: int) -> None:
-    lines = mutated([*postfix_lines(), *lines_of(EXAMPLE)], 4000, random.Random(seed))
+    lines = mutated([*all_lines(), *lines_of(EXAMPLE)], 4000, random.Random(seed))
     expected, _ = counted_by_lines(lines, 10_000, bool)
     got, _ = counted_by_blocks(lines, 10_000, None)
     assert sections_of(got, 0) == sections_of(expected, 0)

@@ -1,6 +1,6 @@
 """Records of mail logs in columns, in the memory layout of Arrow.
 
-https://arrow.apache.org/docs/format/Columnar.html: "Variable-size Binary Layout" with 64-bit
+https://arrow.apache.org/docs/format/Columnar.html: "Variable-size Binary Layout" with 32-bit
 offsets for texts, "Fixed-Size Primitive Layout" for numbers, validity bitmaps.
 """
 
@@ -41,10 +41,15 @@ MEMBERS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
+# Of a column of texts, for its offsets have 32 bits.
+MOST_TEXT_BYTES: Final = 2**31 - 1
+TOO_MUCH_TEXT: Final = "a column has more than 2 GiB of text: read the log in parts"
+
+
 class Texts(NamedTuple):
     """Texts: the bytes of all, one behind the other, and where each begins.
 
-    valid: a bit for each row, the lowest of the first byte first; 0: null. offsets: int64 ("q"),
+    valid: a bit for each row, the lowest of the first byte first; 0: null. offsets: int32 ("i"),
     one more than there are rows. data: as the log has them, so not always UTF-8.
     """
 
@@ -111,7 +116,7 @@ class LogColumns:
         members = parts[len(TEXTS) + len(NUMBERS) :]
         columns: dict[str, Texts | Numbers | Members] = {}
         for name, (valid, offsets, data) in zip(TEXTS, texts, strict=True):
-            columns[name] = Texts(valid, offsets.cast("q"), data)
+            columns[name] = Texts(valid, offsets.cast("i"), data)
         for (name, typecode), (valid, data) in zip(NUMBERS.items(), numbers, strict=True):
             columns[name] = Numbers(valid, data.cast(cast("Any", typecode)))
         for (name, names), (valid, data) in zip(MEMBERS.items(), members, strict=True):
@@ -166,9 +171,11 @@ def _bitmap(values: Sequence[object]) -> bytes:
 
 def _texts(values: Sequence[str | None]) -> tuple[Buffer, ...]:
     data = bytearray()
-    offsets = array("q", [0])
+    offsets = array("i", [0])
     for value in values:
         data += (value or "").encode("utf-8", "surrogateescape")
+        if len(data) > MOST_TEXT_BYTES:
+            raise OverflowError(TOO_MUCH_TEXT)
         offsets.append(len(data))
     return _bitmap(values), offsets, data
 

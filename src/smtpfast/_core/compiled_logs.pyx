@@ -20,7 +20,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from ..joins import MOST_IDS
-from ..log_columns import MEMBERS, NUMBERS, TEXTS, LogColumns
+from ..log_columns import MEMBERS, MOST_TEXT_BYTES, NUMBERS, TEXTS, TOO_MUCH_TEXT, LogColumns
 from ..log_record import LogRecord
 from . import pure_logs
 from ..octets import octets
@@ -114,12 +114,13 @@ cdef extern from "log_columns.h" nogil:
         LOG_TEXT_COLUMNS
         LOG_NUMBER_COLUMNS
         LOG_MEMBER_COLUMNS
+        LOG_SLACK
     const int *log_number_sizes
     const size_t *log_text_fields
     ctypedef struct log_column:
         uint8_t *valid
         uint8_t *values
-        int64_t *offsets
+        int32_t *offsets
         int64_t size
     ctypedef struct log_columns:
         log_column texts[LOG_TEXT_COLUMNS]
@@ -466,7 +467,7 @@ cdef class _Memory:
     cdef int64_t room
 
     def __cinit__(self):
-        self.texts = [[bytearray(), bytearray(8), bytearray()] for _ in range(LOG_TEXT_COLUMNS)]
+        self.texts = [[bytearray(), bytearray(4), bytearray()] for _ in range(LOG_TEXT_COLUMNS)]
         self.numbers = [[bytearray(), bytearray()] for _ in range(LOG_NUMBER_COLUMNS)]
         self.members = [[bytearray(), bytearray()] for _ in range(LOG_MEMBER_COLUMNS)]
 
@@ -484,8 +485,10 @@ cdef class _Memory:
             one = &self.columns.texts[column]
             values = (<list>self.texts[column])[2]
             needed = one.size + sizes[column]
-            if needed > len(values):
-                grow(values, needed + needed // 2)
+            if needed > MOST_TEXT_BYTES:
+                raise OverflowError(TOO_MUCH_TEXT)
+            if needed + LOG_SLACK > len(values):
+                grow(values, needed + LOG_SLACK + needed // 2)
             one.values = <uint8_t *>PyByteArray_AS_STRING(values)
         with nogil:
             log_fill(&block._scan, &self.columns, block._lines_before)
@@ -494,15 +497,15 @@ cdef class _Memory:
         cdef int column
         for column in range(LOG_TEXT_COLUMNS):
             valid, offsets, _ = self.texts[column]
-            self.columns.texts[column].valid = grow(valid, (rows + 7) // 8)
-            self.columns.texts[column].offsets = <int64_t *>grow(offsets, 8 * (rows + 1))
+            self.columns.texts[column].valid = grow_bits(valid, rows)
+            self.columns.texts[column].offsets = <int32_t *>grow(offsets, 4 * (rows + 1))
         for column in range(LOG_NUMBER_COLUMNS):
             valid, values = self.numbers[column]
-            self.columns.numbers[column].valid = grow(valid, (rows + 7) // 8)
+            self.columns.numbers[column].valid = grow_bits(valid, rows)
             self.columns.numbers[column].values = grow(values, log_number_sizes[column] * rows)
         for column in range(LOG_MEMBER_COLUMNS):
             valid, values = self.members[column]
-            self.columns.members[column].valid = grow(valid, (rows + 7) // 8)
+            self.columns.members[column].valid = grow_bits(valid, rows)
             self.columns.members[column].values = grow(values, rows)
 
     cdef list taken(self):
@@ -512,7 +515,7 @@ cdef class _Memory:
         for column in range(LOG_TEXT_COLUMNS):
             valid, offsets, values = self.texts[column]
             cut(valid, (rows + 7) // 8)
-            cut(offsets, 8 * (rows + 1))
+            cut(offsets, 4 * (rows + 1))
             cut(values, self.columns.texts[column].size)
         for column in range(LOG_NUMBER_COLUMNS):
             valid, values = self.numbers[column]
@@ -526,10 +529,17 @@ cdef class _Memory:
 
 
 cdef uint8_t *grow(bytearray memory, int64_t size) except NULL:
-    """Make it larger, with zeros behind what it has."""
-    cdef int64_t had = len(memory)
+    """Make it larger; what is new has any bytes."""
     PyByteArray_Resize(memory, size)
-    memset(PyByteArray_AS_STRING(memory) + had, 0, size - had)
+    scan_prefer_large_pages(PyByteArray_AS_STRING(memory), size)
+    return <uint8_t *>PyByteArray_AS_STRING(memory)
+
+
+cdef uint8_t *grow_bits(bytearray memory, int64_t rows) except NULL:
+    """The same for bits, of which the new ones are 0."""
+    cdef int64_t had = len(memory)
+    PyByteArray_Resize(memory, (rows + 7) // 8)
+    memset(PyByteArray_AS_STRING(memory) + had, 0, (rows + 7) // 8 - had)
     return <uint8_t *>PyByteArray_AS_STRING(memory)
 
 

@@ -227,7 +227,8 @@ cdef class RuleMatcher:
     cdef keep_names(self):
         providers = [name.encode() for name in self._provider_names]
         blocklists = [(name or "").encode() for name in self._blocklist_names]
-        self._names = <const uint8_t *>self.keep(b"".join(providers + blocklists))
+        # With room behind them: who copies one may read on.
+        self._names = <const uint8_t *>self.keep(b"".join(providers + blocklists) + bytes(64))
         self._provider_places = self.keep_places(providers, 0)
         self._blocklist_places = self.keep_places(blocklists, sum(map(len, providers)))
 

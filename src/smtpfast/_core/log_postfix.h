@@ -279,6 +279,11 @@ static log_answer log_postfix_delivery(log_scan *scan, log_row *row, const uint8
             at = key + 7;
             break;
         }
+        if (LOG_STARTS(key, end, "delays=")) {
+            behind = log_find(key, end, ',');
+            if (!behind) return LOG_UNSURE;
+            continue;
+        }
         while (value < end && (*value == '_' || (uint8_t)(*value - 'a') < 26)) value++;
         if (value == end || *value != '=' || value == key) return LOG_UNSURE;
         behind = log_find(value, end, ',');
@@ -343,8 +348,8 @@ static log_answer log_postfix_reject(log_scan *scan, log_row *row, const uint8_t
             for (key += 7; key < end && log_is_graph(*key) && !strchr(",:;", *key);) key++;
         if (!log_starts(key, end, keys[index], (int)strlen(keys[index]))) continue;
         key += strlen(keys[index]);
-        for (behind = key; behind < end && *behind != '>' && *behind != '"';) behind++;
-        if (behind == end || *behind != '>') return LOG_UNSURE;
+        behind = log_find(key, end, '>');
+        if (!behind || log_find(key, behind, '"')) return LOG_UNSURE;
         if (index == 0) row->sender = log_piece(scan, key, behind);
         if (index == 1 && behind > key && !LOG_EQUALS(key, behind, "unknown"))
             row->recipient = log_piece(scan, key, behind);
@@ -386,18 +391,36 @@ static log_answer log_postfix_connection(log_scan *scan, log_row *row, const uin
     return LOG_TAKEN;
 }
 
-/* "from=<…>, size=…", "uid=0 from=<…>": LOG_TAKEN, if that is all. */
+/* "expired, returned to sender", behind the status of what qmgr(8) has given up. */
+static log_answer log_postfix_expired(log_scan *scan, log_row *row, const uint8_t *at,
+                                      const uint8_t *end) {
+    const uint8_t *text = at + (*at == 'e' ? 9 : 15);
+    if (!LOG_STARTS(at, end, "expired, ") && !LOG_STARTS(at, end, "force-expired, "))
+        return LOG_UNSURE;
+    if (text >= end || log_has_odd_start(text, end) || log_has_odd_end(text, end))
+        return LOG_UNSURE;
+    row = log_repeat_row(scan);
+    if (!row) return LOG_UNSURE;
+    row->kind = LOG_RECORD;
+    row->event = LOG_DELIVERY;
+    row->status = log_piece(scan, at, text - 2);
+    row->text = log_piece(scan, text, end);
+    log_diagnose_words(scan, row, log_null, row->text, LOG_NO_STAGE);
+    return LOG_TAKEN;
+}
+
+/* "from=<…>, size=…", "uid=0 from=<…>", "from=<…>, status=expired, …". */
 static log_answer log_postfix_sender(log_scan *scan, log_row *row, const uint8_t *at,
                                      const uint8_t *end) {
     const uint8_t *behind = at += 6;
     if (at < end && *at == '"') return LOG_UNSURE;
     for (; (behind = log_find(behind, end, '>')) != NULL; behind++) {
-        if (LOG_STARTS(behind, end, ">, status=")) return LOG_UNSURE;
-        if (behind + 1 == end || LOG_STARTS(behind, end, ">, size=") ||
+        const int has_status = LOG_STARTS(behind, end, ">, status=");
+        if (has_status || behind + 1 == end || LOG_STARTS(behind, end, ">, size=") ||
             LOG_STARTS(behind, end, "> orig_id=")) {
             row->kind = LOG_NOTE;
             row->sender = log_piece(scan, at, behind);
-            return LOG_TAKEN;
+            return has_status ? log_postfix_expired(scan, row, behind + 10, end) : LOG_TAKEN;
         }
     }
     return LOG_UNSURE;
@@ -416,6 +439,7 @@ static int log_postfix_knows(const uint8_t *tag, const uint8_t *end) {
 
 /* "milter-reject: ", "proxy-reject: " and their kin, which are rare. */
 static inline int log_postfix_is_milter(const uint8_t *at, const uint8_t *end) {
+    if (at == end || (*at != 'm' && *at != 'p')) return 0; /* nearly always */
     return LOG_STARTS(at, end, "milter-") || LOG_STARTS(at, end, "proxy-");
 }
 
@@ -424,7 +448,8 @@ static log_answer log_postfix(log_scan *scan, log_row *row, const uint8_t *text,
                               const uint8_t *end) {
     const uint8_t *at = text;
     log_text queue_id;
-    if (LOG_STARTS(at, end, "connect to ") || LOG_STARTS(at, end, "SSL_connect error to "))
+    if (at < end && (*at == 'c' || *at == 'S') &&
+        (LOG_STARTS(at, end, "connect to ") || LOG_STARTS(at, end, "SSL_connect error to ")))
         return log_postfix_connection(scan, row, text, end);
     at = log_alnum_end(at, scan->end);
     if (at >= end || *at != ':') /* or what no line of interest begins with */

@@ -58,9 +58,12 @@ static inline int log_is_null(log_text text) { return text.size == LOG_NONE; }
 #define LOG_VALUE(name) #name,
 #define LOG_NUMBER(name) LOG_##name,
 #define LOG_PLACE(name) {LOG_IN_WORDS | (uint32_t)offsetof(log_word_list, name), sizeof(#name) - 1},
+/* What may be read behind the bytes of a text that is not in the block. */
+enum { LOG_SLACK = 32 };
 typedef struct {
     LOG_COMMANDS(LOG_FIELD)
     LOG_OTHER_WORDS(LOG_FIELD)
+    char slack[LOG_SLACK];
 } log_word_list;
 static const log_word_list log_words = {LOG_COMMANDS(LOG_VALUE) LOG_OTHER_WORDS(LOG_VALUE)};
 typedef enum {
@@ -132,7 +135,7 @@ typedef struct {
 
 /* Room for `size` more bytes in the arena, or NULL; the pointer holds until the next call. */
 static uint8_t *log_room(log_scan *scan, int64_t size) {
-    if (scan->arena_size + size > scan->arena_room) {
+    if (scan->arena_size + size + LOG_SLACK > scan->arena_room) {
         int64_t room = 2 * (scan->arena_size + size) + 4096;
         uint8_t *arena = room < LOG_MOST_BYTES ? realloc(scan->arena, (size_t)room) : NULL;
         if (!arena) {

@@ -952,8 +952,8 @@ static int64_t shape_urls(const uint8_t *text, int64_t size, uint8_t *out, int64
     shape_out to = {NULL, out, out + room, text, 0, 0};
     const uint8_t *at = text, *end = text + size, *behind;
     shape_text pieces;
-    if (!shape_knows(text, end)) return SHAPE_UNSURE;
     if (!shape_may_have_url(text, end)) return 0;
+    if (!shape_knows(text, end)) return SHAPE_UNSURE;
     pieces = shape_text_of(at, end);
     for (; at < end; at = behind) {
         if (shape_piece(&pieces, at, &behind) != SHAPE_OF_URL) continue;

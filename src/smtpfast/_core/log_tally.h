@@ -117,7 +117,7 @@ enum { TALLY_DOMAINS, TALLY_PROVIDERS, TALLY_RELAYS, TALLY_PARTIES };
 enum { TALLY_REFUSED, TALLY_REJECTED, TALLY_ATTEMPTED, TALLY_REFUSALS };
 enum {
     TALLY_MOST_FACTS = 256,
-    TALLY_REASONS = 64, /* room enough */
+    TALLY_REASONS = 29, /* or fewer */
     TALLY_STEPS = 4096, /* of delays, as many below 1 second as above */
     TALLY_LONGEST_NAME = 255,
     TALLY_LONGEST_TEXT = 4096,
@@ -170,7 +170,13 @@ typedef struct {
     uint32_t room;
 } tally_times;
 
+/* The last day or hour that was counted, for most rows are of the same one. */
 typedef struct {
+    int64_t number, *counts;
+} tally_moment;
+
+typedef struct {
+    tally_moment day_now, hour_now;
     tally_party parties[TALLY_PARTIES];
     tally_refusal refusals[TALLY_REFUSALS];
     tally_delays delays[TALLY_OUTCOMES];
@@ -178,6 +184,8 @@ typedef struct {
     tally_table statuses;  /* in lower case */
     tally_table providers; /* the domains of their hosts */
     tally_table provider_names;
+    int64_t *relay_providers; /* see `tally_provider_of_relay` */
+    uint32_t relay_room;
     uint8_t outcome_of_status[TALLY_MOST_FACTS], name_of_provider[TALLY_MOST_FACTS];
     int64_t events[TALLY_EVENTS], outcomes[TALLY_OUTCOMES];
     int64_t first, last, other_times;
@@ -233,36 +241,39 @@ static inline int64_t tally_floor(int64_t time, int64_t step) {
     return time / step - (time % step < 0);
 }
 
-static void tally_count_time(log_tally *tally, tally_times *times, int64_t number, int kind) {
-    int is_new;
-    const int64_t key = tally_find(&times->numbers, (const uint8_t *)&number, 8, &is_new);
-    int64_t *counts;
-    if (key < 0) {
-        tally->has_failed |= key == TALLY_FAILED;
-        return;
+/* Count something at a day or an hour; 0, if there are too many of them. */
+static int tally_count_time(log_tally *tally, tally_times *times, tally_moment *now, int64_t number,
+                            int kind) {
+    if (!now->counts || now->number != number) {
+        int is_new;
+        const int64_t key = tally_find(&times->numbers, (const uint8_t *)&number, 8, &is_new);
+        now->counts = NULL;
+        if (key == TALLY_FULL) return 0;
+        now->number = number;
+        if (key >= 0)
+            now->counts = tally_counts(&times->counts, &times->room, (uint32_t)key, TALLY_KINDS);
+        if (!now->counts) {
+            tally->has_failed = 1;
+            return 1;
+        }
     }
-    counts = tally_counts(&times->counts, &times->room, (uint32_t)key, TALLY_KINDS);
-    if (counts) counts[kind]++;
-    else tally->has_failed = 1;
+    now->counts[kind]++;
+    return 1;
 }
 
 /* The hour and the day of a row; `kind` is an outcome, or an event behind these. */
 static void tally_time(log_tally *tally, const log_row *row, int kind) {
-    int is_known = 1, is_new;
-    const int64_t day = tally_floor(row->time, tally->day);
     if (!row->has_time || row->time < tally->first_time || row->time >= tally->last_time) return;
     if (!tally->has_time || row->time < tally->first) tally->first = row->time;
     if (!tally->has_time || row->time > tally->last) tally->last = row->time;
     tally->has_time = 1;
     tally->time_is_local |= row->is_local;
-    if (tally->days.numbers.count >= tally->days.numbers.most)
-        is_known = tally_find(&tally->days.numbers, (const uint8_t *)&day, 8, &is_new) >= 0;
-    if (!is_known) {
+    if (tally_count_time(tally, &tally->days, &tally->day_now, tally_floor(row->time, tally->day),
+                         kind))
+        tally_count_time(tally, &tally->hours, &tally->hour_now,
+                         tally_floor(row->time, tally->hour), kind);
+    else
         tally->other_times++;
-        return;
-    }
-    tally_count_time(tally, &tally->days, day, kind);
-    tally_count_time(tally, &tally->hours, tally_floor(row->time, tally->hour), kind);
 }
 
 /* `Delays.add`: the step of a histogram whose steps grow by `growth`. */
@@ -278,8 +289,9 @@ static void tally_delay(tally_delays *delays, double seconds, double log_growth)
     }
 }
 
-static void tally_party_name(log_tally *tally, tally_party *party, const uint8_t *name, int64_t size,
-                             int outcome, int reason) {
+/* Returns the number of the name, which is below 0 if it is not kept. */
+static int64_t tally_party_name(log_tally *tally, tally_party *party, const uint8_t *name,
+                                int64_t size, int outcome, int reason) {
     uint8_t key[TALLY_LONGEST_NAME + 1];
     int is_new;
     int64_t number, *counts;
@@ -289,15 +301,16 @@ static void tally_party_name(log_tally *tally, tally_party *party, const uint8_t
     if (number < 0) {
         party->others += number == TALLY_FULL;
         tally->has_failed |= number == TALLY_FAILED;
-        return;
+        return number;
     }
     counts = tally_counts(&party->counts, &party->room, (uint32_t)number, TALLY_PARTY_COUNTS);
     if (!counts) {
         tally->has_failed = 1;
-        return;
+        return number;
     }
     counts[outcome]++;
     if (outcome != TALLY_DELIVERED) counts[TALLY_OUTCOMES + reason]++;
+    return number;
 }
 
 static int64_t tally_name(log_tally *tally, tally_names *names, const uint8_t *name, uint32_t size,
@@ -333,6 +346,20 @@ static int tally_provider(const log_tally *tally, const uint8_t *host, uint32_t 
         if (number >= 0) return tally->name_of_provider[number];
     }
     return -1;
+}
+
+/* The same, found once for each relay that is kept. */
+static int64_t tally_provider_of_relay(log_tally *tally, int64_t relay, const uint8_t *host,
+                                       uint32_t size) {
+    enum { KNOWN = 2 }; /* and above: the provider; 1: none */
+    int64_t *known = NULL;
+    int provider;
+    if (relay >= 0)
+        known = tally_counts(&tally->relay_providers, &tally->relay_room, (uint32_t)relay, 1);
+    if (known && *known) return *known - KNOWN;
+    provider = tally_provider(tally, host, size);
+    if (known) *known = provider + KNOWN;
+    return provider;
 }
 
 /* --- Rows ----------------------------------------------------------------------------------- */
@@ -502,18 +529,18 @@ static void tally_count(log_tally *tally, const log_scan *scan, const log_row *r
     if (known->outcome >= 0) {
         const log_text named = row->provider;
         const uint8_t *provider = NULL;
-        int64_t size = -1;
+        int64_t size = -1, number;
         tally->outcomes[known->outcome]++;
         tally_party_name(tally, &tally->parties[TALLY_DOMAINS], log_bytes(scan, row->domain),
                          (int32_t)row->domain.size, known->outcome, reason);
-        tally_party_name(tally, &tally->parties[TALLY_RELAYS], log_bytes(scan, relay),
-                         (int32_t)relay.size, known->outcome, reason);
+        number = tally_party_name(tally, &tally->parties[TALLY_RELAYS], log_bytes(scan, relay),
+                                  (int32_t)relay.size, known->outcome, reason);
         if (!log_is_null(named) && named.size) {
             provider = log_bytes(scan, named);
             size = named.size;
         } else if (!log_is_null(row->relay_host)) {
-            const int number =
-                tally_provider(tally, log_bytes(scan, row->relay_host), row->relay_host.size);
+            number = tally_provider_of_relay(tally, number, log_bytes(scan, row->relay_host),
+                                             row->relay_host.size);
             if (number >= 0) {
                 const tally_key *key = &tally->provider_names.keys[number];
                 provider = tally->provider_names.bytes + key->at;
@@ -557,6 +584,7 @@ static void tally_free_all(log_tally *tally) {
     tally_free(&tally->statuses);
     tally_free(&tally->providers);
     tally_free(&tally->provider_names);
+    free(tally->relay_providers);
 }
 
 #endif

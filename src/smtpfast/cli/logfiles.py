@@ -42,6 +42,8 @@ _MAGIC = {
 _LONGEST_MAGIC = max(map(len, _MAGIC))
 # A text has no NUL; this much of a file is looked at.
 _SAMPLE_BYTES = 1 << 12
+# So many places of a large file are looked at for their stamps.
+_SAMPLES = 1 << 12
 
 
 def _threads() -> int:
@@ -178,7 +180,7 @@ def _size(name: str) -> int:
 
 def _year_of(name: str, source: _Source) -> int | Callable[[], int]:
     """The year of the first stamp that names none, by what a stream begins with; of a file what
-    finds it out, by when it was last written: that takes reading all of it, once more."""
+    finds it out, by when it was last written: that takes looking at its stamps once more."""
     if Path(name).is_file():
         return partial(_year_of_file, name)
     sample = _sample(name, source).decode("utf-8", "replace")
@@ -190,14 +192,27 @@ def _year_of_file(name: str) -> int:
         end = date.fromtimestamp(Path(name).stat().st_mtime)
     except FileNotFoundError:  # it was rotated just now
         end = datetime.now(UTC).date()
-    return first_year(_readable_lines(name), end)
+    return first_year(_stamped_lines(name), end)
 
 
-def _readable_lines(name: str) -> Iterator[str]:
-    """All lines; that the file breaks is told when it is read for its records."""
-    with ExitStack() as opened, suppress(InputError):
-        for block in _text_blocks(name, _open(name, opened)[1]):
+def _stamped_lines(name: str) -> Iterator[str]:
+    """All lines, or of a large plain file some; that it breaks is told when it is read."""
+    with ExitStack() as opened, suppress(InputError, OSError):
+        file, source = _open(name, opened)
+        if source is file and _size(name) > _SAMPLES * _SAMPLE_BYTES:
+            yield from _some_lines(file, _size(name))
+            return
+        for block in _text_blocks(name, source):
             yield from block.decode("utf-8", "replace").split("\n")
+
+
+def _some_lines(file: BufferedReader, size: int) -> Iterator[str]:
+    """The first whole lines from places all over a file: a log of its size has many a day."""
+    for number in range(_SAMPLES):
+        file.seek(size * number // _SAMPLES)
+        if number:
+            file.readline(_SAMPLE_BYTES)
+        yield file.readline(_SAMPLE_BYTES).decode("utf-8", "replace")
 
 
 def _text_blocks(name: str, source: _Source, *, is_live: bool = False) -> Iterator[bytes]:

@@ -102,7 +102,7 @@ def _column(columns: LogColumns, field: pa.Field) -> pa.Array:
     column, rows = columns.columns[field.name], len(columns)
     if isinstance(column, Texts):
         buffers = [pa.py_buffer(part) for part in column]
-        array = pa.Array.from_buffers(pa.large_binary(), rows, buffers)
+        array = pa.Array.from_buffers(pa.binary(), rows, buffers)
         try:
             array = array.cast(pa.utf8())
         except pa.ArrowInvalid:

@@ -96,14 +96,29 @@ class Calendar:
 
 
 def first_year(lines: Iterable[str], end: date) -> int:
-    """The year in which a file begins whose stamps name none, if it was last written on `end`."""
+    """The year in which a file begins whose stamps name none, if it was last written on `end`.
+
+    Stamps with a year that stand behind all of them say it better, where there are some. It is
+    enough to give some of the lines, in their order, with less than half a year between them.
+    """
     calendar = Calendar(0)
     year = month = day = 0
+    dated: date | None = None
+    known = ""
     for line in lines:
+        if line[:7] == known:  # nearly all are of the same day as the one before
+            dated = None
+            continue
         stamp = _RFC3164.match(_without_priority(line))
         if stamp and stamp["month"] in _MONTHS:
             month, day = _MONTHS[stamp["month"]], int(stamp["day"])
             year = calendar.year_of(month, day) or 0
+            dated = None
+            known = line[:7] if line.startswith(stamp["month"]) else ""
+        elif dated is None and month:
+            dated = _date_of(line)
+    if dated is not None:
+        end = min(end, dated)
     if not month:
         return end.year
     try:
@@ -111,6 +126,15 @@ def first_year(lines: Iterable[str], end: date) -> int:
     except ValueError:  # the 29th of February, of another year
         last = date(end.year, month, 28)
     return end.year - year - (last > end + timedelta(days=1))
+
+
+def _date_of(line: str) -> date | None:
+    """The day of a stamp that has a year."""
+    stamp = _ISO.match(_without_priority(line).removeprefix("1 "))
+    try:
+        return date.fromisoformat(stamp["day"]) if stamp else None
+    except ValueError:
+        return None
 
 
 def _without_priority(line: str) -> str:

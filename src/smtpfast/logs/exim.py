@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from ..joins import Joins
 from ..log_record import Event
+from ..octets import octets
 from ..rules import COMMANDS
 from .record import Entry
 
@@ -158,7 +159,7 @@ _NO_ADDRESS: Final = re.compile(r"no IP address found for host (?P<name>\S{1,255
 # the server sent stays single; so \n is a line end only where a line of a reply begins (or where
 # the text is cut), and octal digits that stand for a printing character are the server's own.
 _PRINTED: Final = re.compile(
-    r"\\n(?=[0-9]{3}(?:[ -]|\\n|$)|[0-9]{0,2}$)|(?:\\(?:0[0-3][0-7]|177|[23][0-7]{2}))++"
+    rb"\\n(?=[0-9]{3}(?:[ -]|\\n|$)|[0-9]{0,2}$)|(?:\\(?:0[0-3][0-7]|177|[23][0-7]{2}))++"
 )
 _BACKSLASHED: Final = re.compile(r"\\(.)", re.DOTALL)
 _CONFIRMATION: Final = re.compile(r"(?:[^\"\\]|\\.)*+", re.DOTALL)
@@ -503,14 +504,14 @@ def _unprinted(written: str) -> str:
     """What string_printing() made of octets that do not print, made octets again."""
     if "\\" not in written:
         return written
-    return _PRINTED.sub(_octets, written)
+    # Some octets of a letter may stand there as they are.
+    return _PRINTED.sub(_octets, octets(written)).decode("utf-8", "surrogateescape")
 
 
-def _octets(match: re.Match[str]) -> str:
-    if match[0] == "\\n":
-        return "\n"
-    numbers = match[0][1:].split("\\")
-    return bytes(int(number, 8) for number in numbers).decode("utf-8", "surrogateescape")
+def _octets(match: re.Match[bytes]) -> bytes:
+    if match[0] == b"\\n":
+        return b"\n"
+    return bytes(int(number, 8) for number in match[0][1:].split(b"\\"))
 
 
 def _reject(queue_id: str | None, rest: str) -> Entry | None:

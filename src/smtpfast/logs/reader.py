@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from math import isfinite
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from .._core import classify, find_enhanced
 from .._core.logs import LogBlock, Senders, columns_of
@@ -18,15 +19,6 @@ from ..reasons import Disposition, Reason
 from ..reply import MALFORMED
 from ..rules import COMMANDS
 from .envelope import Calendar, open_envelope
-from .exchange import Exchange
-from .exim import Exim
-from .haraka import Haraka
-from .kumomta import KumoMta
-from .opensmtpd import OpenSmtpd
-from .postfix import Postfix
-from .powermta import PowerMta
-from .qmail import Qmail
-from .sendmail import Sendmail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,21 +28,8 @@ if TYPE_CHECKING:
     from ..octets import Octets
     from ..reply import ReplyLine
     from .envelope import Envelope
+    from .mtas import Mta
     from .record import Entry
-
-
-class Mta(Protocol):
-    """What the lines of one MTA say."""
-
-    @property
-    def name(self) -> str:
-        """As records tell it."""
-
-    def knows(self, tag: str, text: str) -> bool:
-        """Whether a line of the program `tag` with this text is one of the MTA's."""
-
-    def read(self, tag: str, text: str) -> list[Entry]:
-        """What the line says; nothing, if it is of no interest. Never raises on content."""
 
 
 # What the columns can hold; what is beyond is no time, and no port.
@@ -81,11 +60,12 @@ class LogReader:
         self._classifier = (classifier or Classifier.default()) if diagnose else None
         # Of those MTAs whose lines the core reads.
         self._senders = tuple(Senders() for _ in range(6))
-        self._mtas: tuple[Mta, ...] = (
-            *(Postfix(self._senders[0]), Exim(self._senders[1]), Sendmail(self._senders[2])),
-            *(OpenSmtpd(self._senders[3]), Qmail(self._senders[4]), Haraka(self._senders[5])),
-            *(KumoMta(), PowerMta(), Exchange()),
-        )
+
+    @cached_property
+    def _mtas(self) -> tuple[Mta, ...]:
+        from .mtas import all_mtas  # here, for many a log has no line that needs them
+
+        return all_mtas(self._senders)
 
     def read(self, line: Octets) -> list[LogRecord]:
         """The records of the next line, with or without its line end; never raises on content."""
