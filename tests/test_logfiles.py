@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from smtpfast.cli import blocks
+from smtpfast.cli import blocks, logfiles
 from smtpfast.cli.blocks import blocks_of
 from smtpfast.cli.inputs import InputError
 from smtpfast.cli.logfiles import LogFiles
+from smtpfast.cli.rows import written_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,6 +124,28 @@ def test_a_cut_file_gives_what_could_be_read(
     assert len(given[str(tmp_path / "log")]) == 1
     assert logs.has_failed
     assert f"{cut}: Compressed file ended before" in capsys.readouterr().err
+
+
+def test_the_year_of_a_large_file_is_found_by_some_of_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logfiles, "_SAMPLES", 50)
+    days = ("Nov 30", "Dec 31", "Jan  1", "Nov 20", "Dec  9", "Jan  3")
+    log = tmp_path / "log"
+    log.write_bytes(b"".join(LINE.replace(b"Nov  3", day.encode()) * 400 for day in days))
+    assert log.stat().st_size > 300_000
+    asked = []
+    some_lines = logfiles._some_lines
+    monkeypatch.setattr(
+        logfiles, "_some_lines", lambda *given: asked.append(given) or some_lines(*given)
+    )
+    os.utime(log, (1_767_700_000,) * 2)  # the 6th of January 2026
+    given = options(log)
+    given.year = None
+    times = [written_time(record.time or 0, is_local=True) or "" for record in LogFiles(given)]
+    years = [int(times[number * 400 + 200][:4]) for number in range(6)]
+    assert years == [2024, 2024, 2025, 2025, 2025, 2026]
+    assert len(asked) == 1
 
 
 def test_a_file_that_breaks_behind_its_first_lines_has_its_year(

@@ -186,6 +186,25 @@ def stamps(*days: str) -> list[str]:
 )
 def test_the_year_in_which_a_file_begins(days: tuple[str, ...], end: date, year: int) -> None:
     assert first_year(stamps(*days), end) == year
+    assert first_year((line for line in stamps(*days) for _ in range(3)), end) == year
+
+
+@pytest.mark.parametrize(
+    ("days", "year"),
+    [
+        (("Jun 29", "Jul  2", "2025-07-03T", "2026-11-23T"), 2025),
+        (("Dec 30", "Jan  2", "2025-01-03T", "2026-11-23T"), 2024),
+        (("Jun 29", "1 2025-07-03T"), 2025),
+        # Only those behind all that have none.
+        (("Jun 29", "2025-07-03T", "Jul  3"), 2026),
+        (("Jun 29", "2025-07-03T", "Jun 29"), 2026),
+        (("2025-07-03T", "Jul  4"), 2026),
+        (("Jun 29", "2025-99-03T"), 2026),
+    ],
+)
+def test_a_stamp_with_a_year_says_that_of_those_before(days: tuple[str, ...], year: int) -> None:
+    lines = [f"{day}{' ' * (day[-1] != 'T')}12:00:00 mx1 postfix/smtp[1]: x" for day in days]
+    assert first_year(lines, date(2026, 11, 24)) == year
 
 
 def test_every_minute_of_a_day_in_every_zone() -> None:

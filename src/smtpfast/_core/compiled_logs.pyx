@@ -13,11 +13,11 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_RawFree
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from cpython.object cimport PyObject
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.math cimport log
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from ..joins import MOST_IDS
 from ..log_columns import MEMBERS, MOST_TEXT_BYTES, NUMBERS, TEXTS, TOO_MUCH_TEXT, LogColumns
@@ -43,7 +43,14 @@ from .compiled_meaning cimport (
     scan_prefer_large_pages,
 )
 from .pure import view_of
-from .records cimport allocate, decode, put
+from .records cimport (
+    PyCFunctionObject,
+    PyMethodDef,
+    PyMethodDescrObject,
+    allocate,
+    decode,
+    put,
+)
 
 cdef extern from "log_join.h" nogil:
     enum:
@@ -284,7 +291,6 @@ cdef class LogBlock:
     cdef RuleMatcher _matcher
 
     def __cinit__(self, data, RuleMatcher matcher):
-        cdef meaning_scratch *scratch
         view = view_of(data)
         PyObject_GetBuffer(view, &self._buffer, PyBUF_SIMPLE)
         self._has_buffer = True
@@ -372,7 +378,7 @@ cdef class LogBlock:
             <const char *>log_bytes(&self._scan, text), text.size
         )
 
-    cdef log_text put(self, text):
+    cdef log_text keep(self, text):
         """The text, in the arena."""
         cdef bytes data = text.encode("utf-8", "surrogateescape")
         cdef uint32_t start = self._scan.arena_size
@@ -382,7 +388,7 @@ cdef class LogBlock:
     cdef cut(self, log_text *text):
         if not log_is_null(text[0]) and text.size > TALLY_LONGEST_NAME:
             whole = self.text(text[0]).decode("utf-8", "surrogateescape")
-            text[0] = self.put(whole[:TALLY_LONGEST_NAME])
+            text[0] = self.keep(whole[:TALLY_LONGEST_NAME])
 
     cdef put_blocklist(self, log_row *row):
         """The name that a block list has in the text."""
@@ -390,7 +396,7 @@ cdef class LogBlock:
         found.blocklist_start, found.blocklist_end = row.told_start, row.told_end
         name = self._matcher.list_named(&found, log_bytes(&self._scan, row.told), row.told.size)
         if name is not None:
-            row.blocklist = self.put(name)
+            row.blocklist = self.keep(name)
 
     cdef put_record(self, int64_t place, record, uint32_t line):
         """A record that has been read in Python."""
@@ -402,7 +408,7 @@ cdef class LogBlock:
         for column, field in enumerate(places_of_texts):
             value = record[field]
             if value is not None:
-                text = self.put(value)
+                text = self.keep(value)
                 (<log_text *>(<char *>row + log_text_fields[column]))[0] = text
         if record[TIME] is not None:
             row.time, row.has_time = record[TIME], True
@@ -650,8 +656,8 @@ cdef class _Tally:
             counter.add_problem(block.record(number, file))
         if known.is_unsure:
             text = block.text(row.text).decode("utf-8", "surrogateescape")
-            known.shape = block.put(self._counted_by.shape_of(text))
-            known.urls = block.put("".join([f"{url}\n" for url in self._counted_by.urls_of(text)]))
+            known.shape = block.keep(self._counted_by.shape_of(text))
+            known.urls = block.keep("".join([f"{url}\n" for url in self._counted_by.urls_of(text)]))
         if known.has_long_names:
             block.cut(&row.domain)
             block.cut(&row.relay_host)
@@ -671,7 +677,10 @@ cdef class _Tally:
             counts.other_times,
             tuple([party_of(&counts.parties[kind]) for kind in range(TALLY_PARTIES)]),
             tuple([self.refusal_of(&counts.refusals[kind]) for kind in range(TALLY_REFUSALS)]),
-            {outcome: delays_of(&counts.delays[<int>kind]) for kind, outcome in enumerate(outcomes)},
+            {
+                outcome: delays_of(&counts.delays[<int>kind])
+                for kind, outcome in enumerate(outcomes)
+            },
         )
 
     cdef refusal_of(self, tally_refusal *refusal):
@@ -783,3 +792,23 @@ def count_blocks(counter, blocks, counted_by, takes):
         passed_over += tally.add(block, file, counter, takes)
     counter.absorb(tally.counts())
     return passed_over
+
+
+cdef adopt_documentation():
+    cdef PyMethodDef *method
+    for function in (columns_of, count_blocks):
+        method = (<PyCFunctionObject *><PyObject *>function).m_ml
+        method.ml_doc = documentation(getattr(pure_logs, function.__name__), method.ml_doc)
+    for name in ("join", "records", "events"):
+        method = (<PyMethodDescrObject *><PyObject *>LogBlock.__dict__[name]).d_method
+        method.ml_doc = documentation(getattr(pure_logs.LogBlock, name), method.ml_doc)
+
+
+cdef const char *documentation(documented, const char *signature) except NULL:
+    text = signature + documented.__doc__.encode()
+    _documentation.append(text)
+    return PyBytes_AS_STRING(text)
+
+
+cdef list _documentation = []
+adopt_documentation()
