@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from smtpfast.cli import blocks, logfiles
-from smtpfast.cli.blocks import blocks_of
+from smtpfast.cli.blocks import blocks_of, plain_blocks
 from smtpfast.cli.inputs import InputError
 from smtpfast.cli.logfiles import LogFiles
 from smtpfast.cli.rows import written_time
@@ -76,6 +76,23 @@ def test_blocks_hold_all_lines_whole(is_live: bool) -> None:
         assert b"".join(given) == shortened(data, 16)
         assert all(block.endswith(b"\n") for block in given[:-1])
         assert all(0 < len(block) <= 65 for block in given)
+
+
+@pytest.mark.usefixtures("small")
+def test_blocks_of_a_plain_file_are_the_same(tmp_path: Path) -> None:
+    chance = random.Random(4)
+    given_whole = 0
+    for _ in range(1000):
+        lengths = chance.choices((0, 1, 7, 15, 16, 17, 65), (5, 5, 5, 5, 5, 1, 1), k=30)
+        data = b"\n".join(b"x" * length for length in lengths) + b"\n" * chance.randrange(2)
+        (tmp_path / "log").write_bytes(data)
+        with (tmp_path / "log").open("rb") as file:
+            whole = [bytes(block) for block in plain_blocks(file)]
+            given_whole += len(whole)
+            assert all(block.endswith(b"\n") and len(block) <= 64 for block in whole)
+            given = b"".join([*whole, *blocks_of(file.readinto1)])
+        assert given == shortened(data, 16)
+    assert given_whole > 1000
 
 
 @pytest.mark.usefixtures("small")

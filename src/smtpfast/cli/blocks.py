@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from .inputs import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import BufferedReader
 
     # Fills a part of what it is given, and says how much; 0 at the end.
     ReadInto = Callable[[memoryview], int | None]
@@ -99,3 +101,17 @@ def blocks_of(readinto: ReadInto, *, is_live: bool = False) -> Iterator[bytes]:
         raise
     if block := buffer.take(is_end=True):
         yield block
+
+
+def plain_blocks(file: BufferedReader) -> Iterator[bytes | memoryview]:
+    """Full blocks of a plain file, without a copy, up to a line that is too long or has no end:
+    from there on the file is to be read by `blocks_of`.
+    """
+    position = 0
+    while block := os.pread(file.fileno(), BLOCK_BYTES, position):
+        end = block.rfind(b"\n") + 1
+        if not end or _shortened(block)[0] is not block:
+            break
+        position += end
+        file.seek(position)
+        yield memoryview(block)[:end]

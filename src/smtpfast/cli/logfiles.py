@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from .._core import BACKEND
 from ..logs import LogReader, first_year, read_blocks
-from .blocks import blocks_of
+from .blocks import blocks_of, plain_blocks
 from .follow import POLL_SECONDS, FollowedFile
 from .inputs import InputError, classifier_of, open_input
 from .terminal import harmless
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed import WriteableBuffer
 
@@ -106,7 +106,7 @@ class LogFiles:
             self.lines += block.lines
             self._after_chunk()
 
-    def _whole_files(self) -> Iterator[tuple[LogReader, bytes]]:
+    def _whole_files(self) -> Iterator[tuple[LogReader, bytes | memoryview]]:
         for name in self.names:
             try:
                 with ExitStack() as opened:
@@ -117,7 +117,9 @@ class LogFiles:
                     reader = self._reader(name, year)
                     # From a pipe lines are wanted as they arrive.
                     is_live = not self._open_file.seekable()
-                    for block in _text_blocks(name, source, is_live=is_live):
+                    is_plain = source is self._open_file and not is_live and hasattr(os, "pread")
+                    plain = plain_blocks(self._open_file) if is_plain else ()
+                    for block in _text_blocks(name, source, plain, is_live=is_live):
                         yield reader, block
             except InputError as error:
                 self._tell(error)
@@ -203,7 +205,7 @@ def _stamped_lines(name: str) -> Iterator[str]:
             yield from _some_lines(file, _size(name))
             return
         for block in _text_blocks(name, source):
-            yield from block.decode("utf-8", "replace").split("\n")
+            yield from str(block, "utf-8", "replace").split("\n")
 
 
 def _some_lines(file: BufferedReader, size: int) -> Iterator[str]:
@@ -215,8 +217,17 @@ def _some_lines(file: BufferedReader, size: int) -> Iterator[str]:
         yield file.readline(_SAMPLE_BYTES).decode("utf-8", "replace")
 
 
-def _text_blocks(name: str, source: _Source, *, is_live: bool = False) -> Iterator[bytes]:
+def _text_blocks(
+    name: str,
+    source: _Source,
+    plain: Iterable[bytes | memoryview] = (),
+    *,
+    is_live: bool = False,
+) -> Iterator[bytes | memoryview]:
+    """The blocks of a text; `plain` gives the first ones, where they can be had more cheaply."""
     _check_text(name, _sample(name, source))
+    with _input_errors(name):
+        yield from plain
     is_first = True
 
     def readinto(buffer: memoryview) -> int:
@@ -230,7 +241,7 @@ def _text_blocks(name: str, source: _Source, *, is_live: bool = False) -> Iterat
             buffer[: len(begin)] = begin
             return len(begin)
 
-    return blocks_of(readinto, is_live=is_live)
+    yield from blocks_of(readinto, is_live=is_live)
 
 
 def _check_text(name: str, begin: bytes) -> None:
