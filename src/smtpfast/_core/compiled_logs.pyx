@@ -83,7 +83,6 @@ cdef extern from "log_join.h" nogil:
         const uint8_t *names
         const log_text *providers
         const log_text *blocklists
-        log_memory *memory
         uint8_t *arena
         log_row *rows
         uint32_t arena_size
@@ -315,13 +314,13 @@ cdef class LogBlock:
         self._scan.blocklists = <const log_text *>matcher._blocklist_places
         self._scan.rules = &matcher._rules
         self._scan.scratch = scratch
-        self._scan.memory = <log_memory *>calloc(LOG_REMEMBERED, sizeof(log_memory))
-        if self._scan.memory is NULL:
+        if scratch.memory is NULL:
+            scratch.memory = calloc(LOG_REMEMBERED, sizeof(log_memory))
+        if scratch.memory is NULL:
             self._scan.has_failed = True
         else:
             with nogil:
                 log_read_block(&self._scan, self._buffer.len)
-        free(self._scan.memory)
         matcher.leave_scratch(scratch)
 
     def __dealloc__(self):
@@ -477,7 +476,8 @@ cdef class _Memory:
         self.numbers = [[bytearray(), bytearray()] for _ in range(LOG_NUMBER_COLUMNS)]
         self.members = [[bytearray(), bytearray()] for _ in range(LOG_MEMBER_COLUMNS)]
 
-    cdef append(self, LogBlock block):
+    cdef append(self, LogBlock block, int64_t blocks):
+        """Add the rows of a block; `blocks` like it, or none, are expected behind it."""
         cdef int64_t sizes[LOG_TEXT_COLUMNS]
         cdef int64_t rows = self.columns.rows + block._scan.row_count, needed
         cdef int column
@@ -485,7 +485,7 @@ cdef class _Memory:
         with nogil:
             log_count_bytes(&block._scan, sizes)
         if rows > self.room:
-            self.room = rows + rows // 2
+            self.room = room_for(rows, block._scan.row_count, blocks)
             self.make_room(self.room)
         for column in range(LOG_TEXT_COLUMNS):
             one = &self.columns.texts[column]
@@ -494,7 +494,7 @@ cdef class _Memory:
             if needed > MOST_TEXT_BYTES:
                 raise OverflowError(TOO_MUCH_TEXT)
             if needed + LOG_SLACK > len(values):
-                grow(values, needed + LOG_SLACK + needed // 2)
+                grow(values, room_for(needed, sizes[column], blocks) + LOG_SLACK)
             one.values = <uint8_t *>PyByteArray_AS_STRING(values)
         with nogil:
             log_fill(&block._scan, &self.columns, block._lines_before)
@@ -534,6 +534,12 @@ cdef class _Memory:
         return self.texts + self.numbers + self.members
 
 
+cdef int64_t room_for(int64_t needed, int64_t added, int64_t blocks) noexcept:
+    """Half as much again, or what more blocks like this one will need: memory that never moves can
+    have large pages."""
+    return needed + max(needed // 2, added * blocks + added * blocks // 8)
+
+
 cdef uint8_t *grow(bytearray memory, int64_t size) except NULL:
     """Make it larger; what is new has any bytes."""
     PyByteArray_Resize(memory, size)
@@ -553,11 +559,13 @@ cdef cut(bytearray memory, int64_t size):
     PyByteArray_Resize(memory, size)
 
 
-def columns_of(blocks, file):
+def columns_of(blocks, file, expected=0):
     cdef _Memory memory = _Memory()
     cdef LogBlock block
+    cdef int64_t left = expected
     for block in blocks:
-        memory.append(block)
+        left = max(0, left - 1)
+        memory.append(block, left)
     return LogColumns.of_memory(memory.taken(), file)
 
 

@@ -79,6 +79,7 @@ cdef extern from "meaning.h" nogil:
         meaning_hit *hits
         uint64_t *is_hit
         uint64_t *holds
+        void *memory
     ctypedef struct meaning_decision:
         int32_t reason, disposition, retry_after, provider, rule
         int32_t blocklist, blocklist_start, blocklist_end
@@ -131,7 +132,7 @@ cdef class RuleMatcher:
     cdef meaning_rules _rules
     cdef list _kept  # what the pointers in _rules point into
     cdef list _rule_names, _provider_names, _blocklist_names
-    cdef void *_spare  # a scratch that nobody uses
+    cdef void *_spares[4]  # scratches that nobody uses
     # The names of providers and of block lists, and for each where it begins and its size.
     cdef const uint8_t *_names
     cdef const uint32_t *_provider_places
@@ -148,6 +149,7 @@ cdef class RuleMatcher:
     cdef keep_names(self)
     cdef keep_rows(self, ruleset, list bits)
     cdef meaning_scratch *take_scratch(self) except NULL
+    cdef void free_scratch(self, meaning_scratch *scratch) noexcept
     cdef void leave_scratch(self, meaning_scratch *scratch) noexcept
     cdef object record(self, meaning_decision *found, const uint8_t *text, int64_t size)
     cdef list_named(self, meaning_decision *found, const uint8_t *text, int64_t size)

@@ -24,6 +24,7 @@ from libc.stdint cimport (
     uint32_t,
     uint64_t,
 )
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from ..enhanced import EnhancedStatusCode
@@ -51,6 +52,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     ROW_BYTES = 2 * 8 + 4 * 4 + 2
+    SPARES = 4
 
 cdef int[3] SENTENCES = [MEANING_PLAIN, MEANING_HINTS, MEANING_CONDITIONS]
 cdef object line_type = ReplyLine, enhanced_type = EnhancedStatusCode
@@ -100,7 +102,9 @@ cdef class RuleMatcher:
         self.keep_rules(ruleset, self.conditions_of(ruleset, numbers))
 
     def __dealloc__(self):
-        PyMem_RawFree(self._spare)
+        cdef int spare
+        for spare in range(SPARES):
+            self.free_scratch(<meaning_scratch *>self._spares[spare])
 
     cdef const void *keep(self, memory):
         data = bytes(memory) or bytes(8)
@@ -340,12 +344,16 @@ cdef class RuleMatcher:
         self._rules.enhanced_rows = <const uint64_t *>self.keep(others)
 
     cdef meaning_scratch *take_scratch(self) except NULL:
-        cdef meaning_scratch *scratch = <meaning_scratch *>meaning_swap(&self._spare, NULL)
+        cdef meaning_scratch *scratch = NULL
+        cdef int spare
+        for spare in range(SPARES):
+            if scratch is NULL:
+                scratch = <meaning_scratch *>meaning_swap(&self._spares[spare], NULL)
         cdef int64_t hits = self._rules.group_count * sizeof(meaning_hit) + 8 & ~7
         cdef int64_t bits = (self._rules.group_count // 64 + 1) * sizeof(uint64_t)
         cdef int64_t row = self._rules.row_size * sizeof(uint64_t)
         if self._rules.certain_row is NULL:  # the last one that __init__ sets
-            PyMem_RawFree(scratch)
+            self.free_scratch(scratch)
             raise TypeError("the matcher has no rules: its __init__ has not run")
         if scratch is NULL:
             scratch = <meaning_scratch *>PyMem_RawCalloc(
@@ -358,8 +366,17 @@ cdef class RuleMatcher:
             scratch.holds = <uint64_t *>(<char *>scratch.is_hit + bits)
         return scratch
 
+    cdef void free_scratch(self, meaning_scratch *scratch) noexcept:
+        if scratch is not NULL:
+            free(scratch.memory)
+        PyMem_RawFree(scratch)
+
     cdef void leave_scratch(self, meaning_scratch *scratch) noexcept:
-        PyMem_RawFree(meaning_swap(&self._spare, scratch))
+        cdef int spare
+        for spare in range(SPARES):
+            if scratch is not NULL:
+                scratch = <meaning_scratch *>meaning_swap(&self._spares[spare], scratch)
+        self.free_scratch(scratch)
 
     cdef object record(self, meaning_decision *found, const uint8_t *text, int64_t size):
         """The `Diagnosis` of a decision about `text`."""

@@ -101,15 +101,15 @@ typedef struct {
     uint8_t asks_sender; /* the queue id tells it */
 } log_row;
 
-/* What was said before in this block, and why; by its hash. Servers say the same to all. */
-enum { LOG_REMEMBERED = 1024 };
+/* What was said before, and why, by its hash: servers say the same to all. */
+enum { LOG_REMEMBERED = 4096, LOG_LONGEST_REMEMBERED = 208 };
 
 typedef struct {
     uint32_t hash;
     int32_t command;
-    log_text said;
-    log_text told;
+    uint32_t size, text; /* of what was said; where the text begins that was diagnosed */
     meaning_decision found;
+    uint8_t said[LOG_LONGEST_REMEMBERED];
 } log_memory;
 
 /* The work of one thread on one block. */
@@ -121,7 +121,6 @@ typedef struct {
     /* Of providers and block lists, by their number; a list of size 0 names itself. */
     const uint8_t *names;
     const log_text *providers, *blocklists;
-    log_memory *memory; /* LOG_REMEMBERED of them; all zero at first */
     uint8_t *arena;
     log_row *rows;
     uint32_t arena_size, arena_room;
@@ -401,41 +400,46 @@ static inline int log_read_seconds(const uint8_t *at, const uint8_t *end, double
 
 /* --- What all rows have --------------------------------------------------------------------- */
 
-/* Why it was said, as it was found for a text that begins with a reply or has one in it. */
-static log_memory log_decide(log_scan *scan, log_text said, int command) {
-    const uint8_t *data = log_bytes(scan, said);
-    int64_t end = said.size;
+/* Why something was said that begins with a reply or has one in it. */
+static void log_decide(const log_scan *scan, const uint8_t *said, uint32_t size, int command,
+                       log_memory *decided) {
+    int64_t end = size;
     scan_line line;
-    log_memory decided = {0, command, said, {0, 0}, {0}};
-    while (end && (data[end - 1] == '\n' || data[end - 1] == '\r')) end--;
-    line = scan_one(data, 0, end);
+    while (end && (said[end - 1] == '\n' || said[end - 1] == '\r')) end--;
+    line = scan_one(said, 0, end);
     if (line.code < 0) {
-        const int64_t inner = meaning_inner_reply(data, end);
-        if (inner >= 0) line = scan_one(data, inner, end);
+        const int64_t inner = meaning_inner_reply(said, end);
+        if (inner >= 0) line = scan_one(said, inner, end);
     }
-    decided.told.at = said.at + (uint32_t)line.text;
-    decided.told.size = (uint32_t)(end - line.text);
-    decided.found = meaning_decide(scan->rules, scan->scratch, line.code, line.enhanced,
-                                   data + line.text, end - line.text, end - line.text, command);
-    return decided;
+    decided->text = (uint32_t)line.text;
+    decided->found =
+        meaning_decide(scan->rules, scan->scratch, line.code, line.enhanced, said + line.text,
+                       end - line.text, end - line.text, command);
 }
 
-/* The same, unless it was found before. */
-static const log_memory *log_recall(log_scan *scan, log_text said, int command) {
-    const uint8_t *data = log_bytes(scan, said);
-    const uint32_t hash = log_joins_hash(scan->seed, data, said.size);
-    log_memory *known = &scan->memory[hash % LOG_REMEMBERED];
-    if (known->hash == hash && known->said.size == said.size && known->command == command &&
-        memcmp(log_bytes(scan, known->said), data, said.size) == 0)
-        return known;
-    *known = log_decide(scan, said, command);
-    known->hash = hash;
+/* The same, unless it was found before; `fresh` is for what is too long to be remembered. */
+static const log_memory *log_recall(const log_scan *scan, const uint8_t *said, uint32_t size,
+                                    int command, log_memory *fresh) {
+    log_memory *known = fresh;
+    if (size <= LOG_LONGEST_REMEMBERED) {
+        const uint32_t hash = log_joins_hash(scan->seed, said, size);
+        known = (log_memory *)scan->scratch->memory + hash % LOG_REMEMBERED;
+        if (known->hash == hash && known->size == size && known->command == command &&
+            memcmp(known->said, said, size) == 0)
+            return known;
+        known->hash = hash;
+        known->size = size;
+        known->command = command;
+        memcpy(known->said, said, size);
+    }
+    log_decide(scan, said, size, command, known);
     return known;
 }
 
 /* Why it was said, of a reply or of the MTA's words, as `said` has them with their codes. */
 static void log_diagnose(log_scan *scan, log_row *row, log_text said, int command) {
     const log_memory *known;
+    log_memory fresh;
     scan_line line;
     if (!scan->rules || !said.size) return;
     line = scan_one(log_bytes(scan, said), 0, said.size);
@@ -445,7 +449,8 @@ static void log_diagnose(log_scan *scan, log_row *row, log_text said, int comman
         row->disposition = (int8_t)found.disposition;
         return;
     }
-    known = log_recall(scan, said, command < LOG_COMMAND_COUNT ? command : LOG_NO_STAGE);
+    known = log_recall(scan, log_bytes(scan, said), said.size,
+                       command < LOG_COMMAND_COUNT ? command : LOG_NO_STAGE, &fresh);
     row->reason = (int8_t)known->found.reason;
     row->disposition = (int8_t)known->found.disposition;
     row->retry_after = known->found.retry_after;
@@ -459,7 +464,8 @@ static void log_diagnose(log_scan *scan, log_row *row, log_text said, int comman
             row->blocklist = name;
             row->blocklist.at |= LOG_IN_NAMES;
         } else {
-            row->told = known->told;
+            row->told.at = said.at + known->text;
+            row->told.size = said.size - known->text;
             row->told_start = known->found.blocklist_start;
             row->told_end = known->found.blocklist_end;
         }

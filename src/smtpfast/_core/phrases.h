@@ -96,6 +96,7 @@ typedef struct {
     /* The best rule so far that holds for certain, and where its phrase stands. */
     int32_t best, best_start, best_end;
     int32_t knows_conditions;
+    void *memory; /* what a caller keeps with it, from malloc() */
 } meaning_scratch;
 
 /* --- What ends at a node -------------------------------------------------------------------- */

@@ -74,8 +74,11 @@ class LogBlock:
         return Counter(record.event for record in self._records)
 
 
-def columns_of(blocks: Iterable[LogBlock], file: str) -> LogColumns:
-    """The records of joined blocks of one file, in columns."""
+def columns_of(blocks: Iterable[LogBlock], file: str, expected: int = 0) -> LogColumns:
+    """The records of joined blocks of one file, in columns.
+
+    expected: how many blocks there are, if that is known: memory is asked for accordingly.
+    """
     records = (record for block in blocks for record in block.records(file))
     return LogColumns.of_records(records, file)
 

@@ -85,9 +85,9 @@ class LogReader:
         self.lines += block.lines
         return block
 
-    def columns(self, blocks: Iterable[LogBlock]) -> LogColumns:
-        """The records of joined blocks, in columns."""
-        return columns_of(blocks, self.file)
+    def columns(self, blocks: Iterable[LogBlock], expected: int = 0) -> LogColumns:
+        """The records of joined blocks, in columns; expected: how many blocks, if that is known."""
+        return columns_of(blocks, self.file, expected)
 
     def _read(self, line: Octets, number: int) -> list[LogRecord]:
         written = octets(line).decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -241,7 +241,9 @@ def read_columns(
     data: bytes, bytearray, memoryview, mmap or str.
     """
     reader = LogReader(file, year=year, classifier=classifier, diagnose=diagnose)
-    return reader.columns(reader.join(reader.begin(block)) for block in _blocks_of(view_of(data)))
+    view = view_of(data)
+    blocks = (reader.join(reader.begin(block)) for block in _blocks_of(view))
+    return reader.columns(blocks, len(view) // _BLOCK_BYTES + 1)
 
 
 def _blocks_of(view: memoryview) -> Iterator[memoryview]:
