@@ -102,7 +102,7 @@ typedef struct {
 } log_row;
 
 /* What was said before, and why, by its hash: servers say the same to all. */
-enum { LOG_REMEMBERED = 4096, LOG_LONGEST_REMEMBERED = 208 };
+enum { LOG_REMEMBERED = 2048, LOG_LONGEST_REMEMBERED = 208 };
 
 typedef struct {
     uint32_t hash;
