@@ -8,21 +8,41 @@
 
 /* In the order of TEXTS in log_columns.py. */
 enum {
-    LOG_HOST, LOG_PROCESS, LOG_QUEUE_ID, LOG_SENDER, LOG_RECIPIENT, LOG_DOMAIN, LOG_RELAY_HOST,
-    LOG_RELAY_IP, LOG_STATUS, LOG_ENHANCED, LOG_DSN, LOG_STAGE, LOG_TEXT, LOG_BLOCKLIST,
-    LOG_PROVIDER, LOG_PROBLEM, LOG_TEXT_COLUMNS
+    LOG_HOST,
+    LOG_PROCESS,
+    LOG_QUEUE_ID,
+    LOG_SENDER,
+    LOG_RECIPIENT,
+    LOG_DOMAIN,
+    LOG_RELAY_HOST,
+    LOG_RELAY_IP,
+    LOG_STATUS,
+    LOG_ENHANCED,
+    LOG_DSN,
+    LOG_STAGE,
+    LOG_TEXT,
+    LOG_BLOCKLIST,
+    LOG_PROVIDER,
+    LOG_PROBLEM,
+    LOG_TEXT_COLUMNS
 };
 static const size_t log_text_fields[LOG_TEXT_COLUMNS] = {
-    offsetof(log_row, host),      offsetof(log_row, process),    offsetof(log_row, queue_id),
-    offsetof(log_row, sender),    offsetof(log_row, recipient),  offsetof(log_row, domain),
+    offsetof(log_row, host),       offsetof(log_row, process),   offsetof(log_row, queue_id),
+    offsetof(log_row, sender),     offsetof(log_row, recipient), offsetof(log_row, domain),
     offsetof(log_row, relay_host), offsetof(log_row, relay_ip),  offsetof(log_row, status),
-    offsetof(log_row, enhanced),  offsetof(log_row, dsn),        offsetof(log_row, stage),
-    offsetof(log_row, text),      offsetof(log_row, blocklist),  offsetof(log_row, provider),
+    offsetof(log_row, enhanced),   offsetof(log_row, dsn),       offsetof(log_row, stage),
+    offsetof(log_row, text),       offsetof(log_row, blocklist), offsetof(log_row, provider),
     offsetof(log_row, problem)};
 
 /* In the order of NUMBERS. */
 enum {
-    LOG_TIME, LOG_RELAY_PORT, LOG_DELAY, LOG_CODE, LOG_RETRY_AFTER, LOG_LINE_NUMBER, LOG_IS_LOCAL,
+    LOG_TIME,
+    LOG_RELAY_PORT,
+    LOG_DELAY,
+    LOG_CODE,
+    LOG_RETRY_AFTER,
+    LOG_LINE_NUMBER,
+    LOG_IS_LOCAL,
     LOG_NUMBER_COLUMNS
 };
 static const int log_number_sizes[LOG_NUMBER_COLUMNS] = {8, 4, 8, 2, 4, 8, 1};
@@ -66,8 +86,10 @@ static inline void log_copy(const log_scan *scan, uint8_t *to, log_text text) {
     const uint8_t *from = log_bytes(scan, text);
     /* Behind the block there may be nothing; all else has room enough. */
     const int is_at_end = text.at < LOG_IN_WORDS && scan->end - from < LOG_SLACK;
-    if (text.size <= LOG_SLACK && !is_at_end) memcpy(to, from, LOG_SLACK);
-    else memcpy(to, from, text.size);
+    if (text.size <= LOG_SLACK && !is_at_end)
+        memcpy(to, from, LOG_SLACK);
+    else
+        memcpy(to, from, text.size);
 }
 
 static void log_fill_texts(const log_scan *scan, log_column *column, int number, int64_t first) {
@@ -93,12 +115,12 @@ static void log_fill_texts(const log_scan *scan, log_column *column, int number,
     column->size = to - column->values;
 }
 
-#define LOG_FILL(number, type, is_valid, value)                                \
-    for (int64_t row = 0; row < scan->row_count; row++) {                      \
-        const log_row *from = &scan->rows[row];                                \
-        const int is_there = (is_valid);                                       \
-        ((type *)columns->numbers[number].values)[first + row] = is_there ? (type)(value) : 0; \
-        log_say_valid(&columns->numbers[number], first + row, is_there);       \
+#define LOG_FILL(number, type, is_valid, value)                                                    \
+    for (int64_t row = 0; row < scan->row_count; row++) {                                          \
+        const log_row *from = &scan->rows[row];                                                    \
+        const int is_there = (is_valid);                                                           \
+        ((type *)columns->numbers[number].values)[first + row] = is_there ? (type)(value) : 0;     \
+        log_say_valid(&columns->numbers[number], first + row, is_there);                           \
     }
 
 static void log_fill_numbers(const log_scan *scan, log_columns *columns, int64_t lines_before) {

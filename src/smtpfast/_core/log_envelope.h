@@ -193,8 +193,8 @@ static int log_rfc5424(const log_scan *scan, log_line *line, const uint8_t *at) 
     if (!at) return 0;
     if (LOG_STARTS(at, line->end, "\xEF\xBB\xBF")) at += 3;
     line->text = at + (at < line->end && *at == ' ');
-    line->host = LOG_EQUALS(starts[1], ends[1], "-") ? log_null
-                                                     : log_piece(scan, starts[1], ends[1]);
+    line->host =
+        LOG_EQUALS(starts[1], ends[1], "-") ? log_null : log_piece(scan, starts[1], ends[1]);
     line->tag = log_piece(scan, starts[2], ends[2]);
     if (LOG_EQUALS(starts[2], ends[2], "-")) line->tag.size = 0;
     return 1;
@@ -254,8 +254,8 @@ static int log_open(const log_scan *scan, log_line *line, const uint8_t *at) {
     }
     if (LOG_STARTS(at, end, "1 ")) return log_rfc5424(scan, line, at + 2);
     if (*at == '@' || (scan_is_digit(*at) && end - at > 9 && scan_is_digit(at[4]))) {
-        line->text = *at == '@' ? log_tai64n(at, end, &line->time)
-                                : log_epoch(at, end, &line->time);
+        line->text =
+            *at == '@' ? log_tai64n(at, end, &line->time) : log_epoch(at, end, &line->time);
         line->has_time = 1;
         return line->text != NULL;
     }
@@ -264,7 +264,7 @@ static int log_open(const log_scan *scan, log_line *line, const uint8_t *at) {
         at = log_iso(line, at, end);
         if (!at || at == end || *at != ' ') return 0;
         line->text = ++at;
-        if (!is_tagged) return 1; /* Exim */
+        if (!is_tagged) return 1;                             /* Exim */
         if (at < end && (*at == '[' || *at == '{')) return 1; /* Haraka */
         if (LOG_STARTS(at, end, "level=")) return 1;
         return log_tagged(scan, line, at);

@@ -4,6 +4,7 @@
 #define SMTPFAST_LOG_EXIM_PARTS_H
 
 #include "log_envelope.h"
+#include "log_values.h"
 
 /* More lines of a reply, and longer addresses in angle brackets, are read in Python. */
 enum { LOG_EXIM_LINES = 64, LOG_EXIM_ANGLES = 999 };
@@ -417,22 +418,13 @@ typedef struct {
 } log_exim_message;
 
 static int log_exim_stage(const log_scan *scan, const uint8_t *at, const uint8_t *end) {
-    static const struct {
-        const char *words;
-        int stage;
-    } stages[] = {{"initial connection", LOG_CONNECT},
-                  {"end of data", LOG_EOD},
-                  {"sending data block", LOG_EOD},
-                  {"HELO", LOG_EHLO},
-                  {"LHLO", LOG_EHLO}};
-    for (int word = 0; word < LOG_COMMAND_COUNT; word++)
-        if (log_equals(at, end, (const char *)log_bytes(scan, log_word_texts[word]),
-                       (int)log_word_texts[word].size))
-            return word;
-    for (size_t index = 0; index < sizeof stages / sizeof *stages; index++)
-        if (log_equals(at, end, stages[index].words, (int)strlen(stages[index].words)))
-            return stages[index].stage;
-    return LOG_NO_STAGE;
+    static const log_phrase stages[] = {{"initial connection", LOG_CONNECT},
+                                        {"end of data", LOG_EOD},
+                                        {"sending data block", LOG_EOD},
+                                        {"HELO", LOG_EHLO},
+                                        {"LHLO", LOG_EHLO}};
+    const int command = log_command_named(scan, at, end);
+    return command == LOG_NO_STAGE ? LOG_PHRASE_COMMAND(stages, at, end) : command;
 }
 
 /* Where the words end that `_COMMAND` takes for a command; NULL: none. */
@@ -452,8 +444,10 @@ static const uint8_t *log_exim_said(const uint8_t *at, const uint8_t *end) {
         !LOG_STARTS(at, end, "PRDR error "))
         return NULL;
     at += 11;
-    if (LOG_STARTS(at, end, "from remote mail server ")) at += 24;
-    else if (LOG_STARTS(at, end, "from remote mailer ")) at += 19;
+    if (LOG_STARTS(at, end, "from remote mail server "))
+        at += 24;
+    else if (LOG_STARTS(at, end, "from remote mailer "))
+        at += 19;
     return LOG_STARTS(at, end, "after ") ? at + 6 : NULL;
 }
 

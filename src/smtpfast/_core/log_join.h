@@ -24,8 +24,7 @@ static int log_join_row(log_scan *scan, log_row *row, log_joins *senders) {
     if (row->kind == LOG_RECORD && !row->asks_sender) return 1;
     if (log_is_null(row->queue_id)) return 1;
     if (row->mta == LOG_HARAKA) return log_haraka_join(scan, row, senders);
-    if (row->kind == LOG_RECORD && row->mta == LOG_QMAIL)
-        return log_qmail_join(scan, row, senders);
+    if (row->kind == LOG_RECORD && row->mta == LOG_QMAIL) return log_qmail_join(scan, row, senders);
     if (row->kind == LOG_RECORD && row->mta == LOG_OPENSMTPD)
         return log_opensmtpd_join(scan, row, senders);
     key = log_bytes(scan, row->queue_id);

@@ -88,8 +88,10 @@ static uint32_t log_joins_place(const log_joins *joins, const uint8_t *key, uint
 static inline void log_joins_expect(const log_joins *joins, uint32_t hash, int is_entry) {
     const uint32_t place = hash & joins->mask;
     if (!joins->count) return;
-    if (is_entry) SCAN_PREFETCH(&joins->entries[log_join_number(joins->places[place])]);
-    else SCAN_PREFETCH(&joins->places[place]);
+    if (is_entry)
+        SCAN_PREFETCH(&joins->entries[log_join_number(joins->places[place])]);
+    else
+        SCAN_PREFETCH(&joins->places[place]);
 }
 
 static void log_joins_remove(log_joins *joins, uint32_t place) {
@@ -120,7 +122,7 @@ static int log_joins_grow(log_joins *joins) {
     const uint32_t room = joins->room ? 2 * joins->room : 64, mask = 2 * room - 1;
     log_join *entries;
     log_join_place *places;
-    uint32_t(*order)[2];
+    uint32_t (*order)[2];
     if (joins->count + 1 < joins->room) return 1;
     entries = realloc(joins->entries, room * sizeof *entries);
     if (!entries) return 0;
@@ -215,8 +217,8 @@ static int log_joins_note(log_joins *joins, const uint8_t *key, uint32_t key_siz
     if (++joins->count > joins->most) {
         while (!log_joins_is_current(joins, joins->first)) joins->first++;
         entry = &joins->entries[joins->order[joins->first++][0]];
-        log_joins_remove(joins, log_joins_place(joins, log_join_bytes(entry), entry->key_size,
-                                                entry->hash));
+        log_joins_remove(
+            joins, log_joins_place(joins, log_join_bytes(entry), entry->key_size, entry->hash));
     }
     return 1;
 }

@@ -100,44 +100,32 @@ static int log_postfix_reply(log_scan *scan, log_row *row, const uint8_t *start,
 /* --- Words of smtp(8) ----------------------------------------------------------------------- */
 
 static int log_postfix_command(const uint8_t *at, const uint8_t *end) {
-    static const struct {
-        const char *words;
-        int command;
-    } answered[] = {{"RCPT TO command", LOG_RCPT},
-                    {"MAIL FROM command", LOG_MAIL},
-                    {"end of DATA command", LOG_EOD},
-                    {"DATA command", LOG_DATA},
-                    {"XFORWARD name/address command", LOG_XFORWARD},
-                    {"XFORWARD helo/protocol command", LOG_XFORWARD},
-                    {"final RSET command", LOG_RSET},
-                    {"RSET probe", LOG_RSET},
-                    {"QUIT command", LOG_QUIT}};
-    for (size_t index = 0; index < sizeof answered / sizeof *answered; index++)
-        if (log_equals(at, end, answered[index].words, (int)strlen(answered[index].words)))
-            return answered[index].command;
-    return LOG_NO_STAGE;
+    static const log_phrase answered[] = {{"RCPT TO command", LOG_RCPT},
+                                          {"MAIL FROM command", LOG_MAIL},
+                                          {"end of DATA command", LOG_EOD},
+                                          {"DATA command", LOG_DATA},
+                                          {"XFORWARD name/address command", LOG_XFORWARD},
+                                          {"XFORWARD helo/protocol command", LOG_XFORWARD},
+                                          {"final RSET command", LOG_RSET},
+                                          {"RSET probe", LOG_RSET},
+                                          {"QUIT command", LOG_QUIT}};
+    return LOG_PHRASE_COMMAND(answered, at, end);
 }
 
 static int log_postfix_doing(const uint8_t *at, const uint8_t *end) {
-    static const struct {
-        const char *words;
-        int command;
-    } doings[] = {{"receiving the initial server greeting", LOG_CONNECT},
-                  {"performing the EHLO handshake", LOG_EHLO},
-                  {"performing the HELO handshake", LOG_EHLO},
-                  {"performing the LHLO handshake", LOG_EHLO},
-                  {"receiving the STARTTLS response", LOG_STARTTLS},
-                  {"sending MAIL FROM", LOG_MAIL},
-                  {"sending RCPT TO", LOG_RCPT},
-                  {"sending DATA command", LOG_DATA},
-                  {"sending message body", LOG_EOD},
-                  {"sending final RSET", LOG_RSET},
-                  {"sending RSET probe", LOG_RSET},
-                  {"sending QUIT", LOG_QUIT}};
-    for (size_t index = 0; index < sizeof doings / sizeof *doings; index++)
-        if (log_equals(at, end, doings[index].words, (int)strlen(doings[index].words)))
-            return doings[index].command;
-    return LOG_NO_STAGE;
+    static const log_phrase doings[] = {{"receiving the initial server greeting", LOG_CONNECT},
+                                        {"performing the EHLO handshake", LOG_EHLO},
+                                        {"performing the HELO handshake", LOG_EHLO},
+                                        {"performing the LHLO handshake", LOG_EHLO},
+                                        {"receiving the STARTTLS response", LOG_STARTTLS},
+                                        {"sending MAIL FROM", LOG_MAIL},
+                                        {"sending RCPT TO", LOG_RCPT},
+                                        {"sending DATA command", LOG_DATA},
+                                        {"sending message body", LOG_EOD},
+                                        {"sending final RSET", LOG_RSET},
+                                        {"sending RSET probe", LOG_RSET},
+                                        {"sending QUIT", LOG_QUIT}};
+    return LOG_PHRASE_COMMAND(doings, at, end);
 }
 
 /* "host h[ip] said: 550 … (in reply to RCPT TO command)" and its kin, less the parenthesis of the
@@ -179,19 +167,26 @@ static int log_postfix_may_tell(const uint8_t *at, const uint8_t *end) {
     case 'c':
         return LOG_STARTS(at, end, "connect to ") || LOG_STARTS(at, end, "conversation with ") ||
                LOG_STARTS(at, end, "client TLS ");
-    case 'C': return LOG_STARTS(at, end, "Cannot start TLS: ");
-    case 'd': return LOG_STARTS(at, end, "delivery ");
-    case 'h': return LOG_STARTS(at, end, "host ");
+    case 'C':
+        return LOG_STARTS(at, end, "Cannot start TLS: ");
+    case 'd':
+        return LOG_STARTS(at, end, "delivery ");
+    case 'h':
+        return LOG_STARTS(at, end, "host ");
     case 'l':
         return LOG_STARTS(at, end, "lost connection with ") ||
                LOG_STARTS(at, end, "local data error ");
-    case 'P': return LOG_STARTS(at, end, "Protocol error: ");
+    case 'P':
+        return LOG_STARTS(at, end, "Protocol error: ");
     case 'S':
         return LOG_STARTS(at, end, "SASL ") || LOG_STARTS(at, end, "Sender requested") ||
                LOG_STARTS(at, end, "Server certificate ");
-    case 'T': return LOG_STARTS(at, end, "TLS is required");
-    case 'u': return LOG_STARTS(at, end, "unexpected server message");
-    default: return 0;
+    case 'T':
+        return LOG_STARTS(at, end, "TLS is required");
+    case 'u':
+        return LOG_STARTS(at, end, "unexpected server message");
+    default:
+        return 0;
     }
 }
 
@@ -236,8 +231,7 @@ static log_answer log_postfix_trouble(log_scan *scan, log_row *row, const uint8_
 /* --- Lines ---------------------------------------------------------------------------------- */
 
 /* Where an address that stands between "<" and ">" ends; NULL, if that is not sure. */
-static const uint8_t *log_postfix_address(const uint8_t *at, const uint8_t *end,
-                                          int is_original) {
+static const uint8_t *log_postfix_address(const uint8_t *at, const uint8_t *end, int is_original) {
     if (at < end && *at == '"') return NULL; /* what is quoted may hold all of that */
     for (; (at = log_find(at, end, '>')) != NULL; at++)
         if (LOG_STARTS(at, end, ">, relay=") ||
@@ -324,14 +318,11 @@ static log_answer log_postfix_reject(log_scan *scan, log_row *row, const uint8_t
                                      const uint8_t *end) {
     static const char *const keys[] = {" from=<", " to=<", " helo=<"};
     const uint8_t *where, *front, *key, *behind;
-    int command = LOG_NO_STAGE;
+    int command;
     row->status = log_piece(scan, at, at + 6);
     where = at += 8;
     while (at < end && (*at == '-' || (uint8_t)((*at | 0x20) - 'a') < 26)) at++;
-    for (int word = 0; word < LOG_COMMAND_COUNT; word++)
-        if (log_equals(where, at, (const char *)log_bytes(scan, log_word_texts[word]),
-                       (int)log_word_texts[word].size))
-            command = word;
+    command = log_command_named(scan, where, at);
     if (LOG_EQUALS(where, at, "END-OF-MESSAGE")) command = LOG_EOD;
     if (LOG_EQUALS(where, at, "HELO")) command = LOG_EHLO;
     if (command == LOG_NO_STAGE || !LOG_STARTS(at, end, " from ")) return LOG_UNSURE;

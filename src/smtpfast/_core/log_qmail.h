@@ -9,7 +9,7 @@
 /* More lines of a reply are read in Python. */
 enum { LOG_QMAIL_LINES = 32 };
 
-#define LOG_QMAIL_TOO_OLD \
+#define LOG_QMAIL_TOO_OLD                                                                          \
     "/I'm_not_going_to_try_again;_this_message_has_been_in_the_queue_too_long./"
 #define LOG_QMAIL_SAID "Remote_host_said:_"
 #define LOG_QMAIL_GIVING_UP "/Giving_up_on_"
@@ -42,17 +42,11 @@ static int log_qmail_is_ip(const uint8_t *at, const uint8_t *end) {
 /* What qmail-remote says of the host behind the address, "." or the end behind it; `*command` is
    what was answered. */
 static int log_qmail_is_stage(const uint8_t *at, const uint8_t *end, int *command) {
-    static const struct {
-        const char *words;
-        int command;
-    } stages[] = {{"accepted_message", LOG_EOD},
-                  {"does_not_like_recipient", LOG_RCPT},
-                  {"failed_on_DATA_command", LOG_DATA},
-                  {"failed_after_I_sent_the_message", LOG_EOD},
-                  {"but_greeting_failed", LOG_CONNECT},
-                  {"but_my_name_was_rejected", LOG_EHLO},
-                  {"but_sender_was_rejected", LOG_MAIL},
-                  {"but_connection_died", LOG_NO_STAGE}};
+    static const log_phrase stages[] = {
+        {"accepted_message", LOG_EOD},         {"does_not_like_recipient", LOG_RCPT},
+        {"failed_on_DATA_command", LOG_DATA},  {"failed_after_I_sent_the_message", LOG_EOD},
+        {"but_greeting_failed", LOG_CONNECT},  {"but_my_name_was_rejected", LOG_EHLO},
+        {"but_sender_was_rejected", LOG_MAIL}, {"but_connection_died", LOG_NO_STAGE}};
     for (size_t index = 0; index < sizeof stages / sizeof *stages; index++) {
         const char *words = stages[index].words;
         const uint8_t *behind;
@@ -143,8 +137,8 @@ static int log_qmail_reply(log_scan *scan, log_row *row, const uint8_t *start, c
         copy[index] = start[index] == '_' ? ' ' : start[index];
     scan->arena_size += (uint32_t)size;
     starts[0] = copy;
-    if (size > 3 && scan_is_digit(start[0]) && scan_is_digit(start[1]) &&
-        scan_is_digit(start[2]) && start[3] == '-') {
+    if (size > 3 && scan_is_digit(start[0]) && scan_is_digit(start[1]) && scan_is_digit(start[2]) &&
+        start[3] == '-') {
         for (at = start; !has_end && (at = log_find(at, end, '/')) != NULL; at++)
             has_end = log_qmail_begins_line(at + 1, end, &goes_on) && !goes_on &&
                       memcmp(at + 1, start, 3) == 0;
@@ -189,8 +183,8 @@ static log_text log_qmail_spaced(log_scan *scan, const uint8_t *at, const uint8_
 }
 
 /* A report without a reply. */
-static void log_qmail_own_words(log_scan *scan, log_row *row, const uint8_t *at,
-                                const uint8_t *end, int command) {
+static void log_qmail_own_words(log_scan *scan, log_row *row, const uint8_t *at, const uint8_t *end,
+                                int command) {
     log_text code = row->dsn;
     row->text = log_qmail_spaced(scan, at, end);
     if (LOG_EQUALS_TEXT(scan, row->status, "success")) {
@@ -211,10 +205,14 @@ static log_answer log_qmail_delivery(log_scan *scan, log_row *row, const uint8_t
                                      const uint8_t *end) {
     const uint8_t *words, *words_end, *said = NULL;
     log_qmail_peer peer;
-    if (LOG_STARTS(at, end, "success:")) words = at + 7;
-    else if (LOG_STARTS(at, end, "failure:")) words = at + 7;
-    else if (LOG_STARTS(at, end, "deferral:")) words = at + 8;
-    else return LOG_UNSURE;
+    if (LOG_STARTS(at, end, "success:"))
+        words = at + 7;
+    else if (LOG_STARTS(at, end, "failure:"))
+        words = at + 7;
+    else if (LOG_STARTS(at, end, "deferral:"))
+        words = at + 8;
+    else
+        return LOG_UNSURE;
     row->status = log_piece(scan, at, words);
     row->event = LOG_DELIVERY;
     row->asks_sender = 1;
@@ -305,9 +303,12 @@ static log_answer log_qmail_starting(log_scan *scan, log_row *row, const uint8_t
     message = at + 2;
     at = log_qmail_number(at + 6, end);
     if (!at) return LOG_UNSURE;
-    if (LOG_STARTS(at, end, " to remote ")) at += 11;
-    else if (LOG_STARTS(at, end, " to local ")) at += 10;
-    else return LOG_UNSURE;
+    if (LOG_STARTS(at, end, " to remote "))
+        at += 11;
+    else if (LOG_STARTS(at, end, " to local "))
+        at += 10;
+    else
+        return LOG_UNSURE;
     if (at == end || !log_is_graph(*at)) return LOG_UNSURE;
     row->kind = LOG_NOTE;
     row->sender = log_piece(scan, message, end);
@@ -392,8 +393,8 @@ static int log_qmail_join(log_scan *scan, log_row *row, log_joins *joins) {
     row->queue_id.at = (start + 4) | LOG_IN_ARENA;
     row->queue_id.size = (uint32_t)(channel - noted) - 8;
     key_size = (uint32_t)(channel - noted) - 4;
-    noted = log_joins_get(joins, noted, key_size, log_joins_hash(scan->seed, noted, key_size),
-                          &size);
+    noted =
+        log_joins_get(joins, noted, key_size, log_joins_hash(scan->seed, noted, key_size), &size);
     if (noted) {
         const uint32_t sender = scan->arena_size;
         log_put(scan, noted, size);

@@ -50,9 +50,9 @@ static const log_text log_null = {0, LOG_NONE};
 static inline int log_is_null(log_text text) { return text.size == LOG_NONE; }
 
 /* Words that no line need hold. The commands come first, in the order of COMMANDS. */
-#define LOG_COMMANDS(word)                                                                \
-    word(CONNECT) word(EHLO) word(STARTTLS) word(AUTH) word(MAIL) word(RCPT) word(DATA)   \
-    word(EOD) word(BDAT) word(RSET) word(NOOP) word(VRFY) word(EXPN) word(ETRN) word(QUIT)
+#define LOG_COMMANDS(word)                                                                         \
+    word(CONNECT) word(EHLO) word(STARTTLS) word(AUTH) word(MAIL) word(RCPT) word(DATA) word(EOD)  \
+        word(BDAT) word(RSET) word(NOOP) word(VRFY) word(EXPN) word(ETRN) word(QUIT)
 #define LOG_OTHER_WORDS(word) word(XFORWARD) word(sent) word(deferred) word(bounced) word(rejected)
 #define LOG_FIELD(name) char name[sizeof(#name)];
 #define LOG_VALUE(name) #name,
@@ -91,8 +91,8 @@ typedef struct {
     log_text provider;
     log_text told; /* in which a block list names itself, at told_start */
     int32_t told_start, told_end;
-    uint32_t hash; /* of a queue id that is looked for */
-    uint32_t line; /* in the block, from 0 */
+    uint32_t hash;                         /* of a queue id that is looked for */
+    uint32_t line;                         /* in the block, from 0 */
     int32_t relay_port, code, retry_after; /* -1: none */
     int8_t reason, disposition;            /* -1: none */
     uint8_t kind, mta, event;
@@ -115,7 +115,7 @@ typedef struct {
 /* The work of one thread on one block. */
 typedef struct {
     const uint8_t *data, *end;
-    uint64_t seed; /* of the hashes of queue ids */
+    uint64_t seed;              /* of the hashes of queue ids */
     const meaning_rules *rules; /* NULL: reasons are not asked for */
     meaning_scratch *scratch;
     /* Of providers and block lists, by their number; a list of size 0 names itself. */
@@ -182,15 +182,29 @@ static log_text log_piece_of(const log_scan *scan, const uint8_t *start, const u
 }
 
 static void log_clear_row(log_row *row) {
-    static const log_row empty = {
-        .relay_port = -1, .code = -1, .retry_after = -1, .reason = -1,
-        .disposition = -1, .host = {0, LOG_NONE}, .process = {0, LOG_NONE},
-        .queue_id = {0, LOG_NONE}, .sender = {0, LOG_NONE}, .recipient = {0, LOG_NONE},
-        .relay_host = {0, LOG_NONE}, .relay_ip = {0, LOG_NONE}, .status = {0, LOG_NONE},
-        .enhanced = {0, LOG_NONE}, .dsn = {0, LOG_NONE}, .stage = {0, LOG_NONE},
-        .text = {0, LOG_NONE}, .blocklist = {0, LOG_NONE}, .problem = {0, LOG_NONE},
-        .domain = {0, LOG_NONE}, .provider = {0, LOG_NONE}, .told = {0, LOG_NONE},
-        .delay = NAN};
+    static const log_row empty = {.relay_port = -1,
+                                  .code = -1,
+                                  .retry_after = -1,
+                                  .reason = -1,
+                                  .disposition = -1,
+                                  .host = {0, LOG_NONE},
+                                  .process = {0, LOG_NONE},
+                                  .queue_id = {0, LOG_NONE},
+                                  .sender = {0, LOG_NONE},
+                                  .recipient = {0, LOG_NONE},
+                                  .relay_host = {0, LOG_NONE},
+                                  .relay_ip = {0, LOG_NONE},
+                                  .status = {0, LOG_NONE},
+                                  .enhanced = {0, LOG_NONE},
+                                  .dsn = {0, LOG_NONE},
+                                  .stage = {0, LOG_NONE},
+                                  .text = {0, LOG_NONE},
+                                  .blocklist = {0, LOG_NONE},
+                                  .problem = {0, LOG_NONE},
+                                  .domain = {0, LOG_NONE},
+                                  .provider = {0, LOG_NONE},
+                                  .told = {0, LOG_NONE},
+                                  .delay = NAN};
     memcpy(row, &empty, sizeof empty); /* GCC takes slow string instructions for an assignment */
 }
 
@@ -321,11 +335,11 @@ static inline log_bytes16 log_in_range(log_bytes16 bytes, uint8_t first, uint8_t
 static inline log_bytes16 log_is_byte(log_bytes16 bytes, uint8_t byte) {
     return _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)byte));
 }
-#define LOG_RUN(CLASS16)                                                                   \
-    for (; limit - at >= 16; at += 16) {                                                   \
-        const __m128i bytes = _mm_loadu_si128((const __m128i *)at);                        \
-        const uint32_t others = (uint32_t)_mm_movemask_epi8(CLASS16) ^ 0xFFFF;             \
-        if (others) return at + scan_lowest_bit(others);                                   \
+#define LOG_RUN(CLASS16)                                                                           \
+    for (; limit - at >= 16; at += 16) {                                                           \
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)at);                                \
+        const uint32_t others = (uint32_t)_mm_movemask_epi8(CLASS16) ^ 0xFFFF;                     \
+        if (others) return at + scan_lowest_bit(others);                                           \
     }
 #else
 #define LOG_RUN(CLASS16)
@@ -412,9 +426,8 @@ static void log_decide(const log_scan *scan, const uint8_t *said, uint32_t size,
         if (inner >= 0) line = scan_one(said, inner, end);
     }
     decided->text = (uint32_t)line.text;
-    decided->found =
-        meaning_decide(scan->rules, scan->scratch, line.code, line.enhanced, said + line.text,
-                       end - line.text, end - line.text, command);
+    decided->found = meaning_decide(scan->rules, scan->scratch, line.code, line.enhanced,
+                                    said + line.text, end - line.text, end - line.text, command);
 }
 
 /* The same, unless it was found before; `fresh` is for what is too long to be remembered. */
@@ -537,8 +550,10 @@ static int log_read_reply_line(log_scan *scan, log_row *row, const uint8_t *star
         while (word < end && *word != ' ') word++;
         if (word[-1] == ':') return 0;
     }
-    if (end - start == 3 || start[3] == ' ' || start[3] == '-') row->code = line.code;
-    else row->enhanced = log_null;
+    if (end - start == 3 || start[3] == ' ' || start[3] == '-')
+        row->code = line.code;
+    else
+        row->enhanced = log_null;
     return 1;
 }
 

@@ -33,9 +33,12 @@ static const uint8_t *log_sendmail_bracketed_end(const uint8_t *at, const uint8_
 /* Where an address ends, at a comma or at `end`; NULL where what is open makes it unsure. */
 static const uint8_t *log_sendmail_address_end(const uint8_t *at, const uint8_t *end) {
     while (at && at < end && *at != ',') {
-        if (*at == '"') at = log_sendmail_quoted_end(at, end);
-        else if (*at == '<') at = log_sendmail_bracketed_end(at, end);
-        else at++;
+        if (*at == '"')
+            at = log_sendmail_quoted_end(at, end);
+        else if (*at == '<')
+            at = log_sendmail_bracketed_end(at, end);
+        else
+            at++;
     }
     return at;
 }
@@ -475,14 +478,11 @@ static log_answer log_sendmail_lost(log_scan *scan, log_row *row, const uint8_t 
 /* "host: SMTP RCPT protocol error: 600 …"; what is none is nothing. */
 static log_answer log_sendmail_protocol(log_scan *scan, log_row *row, const uint8_t *at,
                                         const uint8_t *end, log_text queue_id) {
-    static const struct {
-        const char *words;
-        int command;
-    } commands[] = {{"MAIL protocol error: ", LOG_MAIL},
-                    {"RCPT protocol error: ", LOG_RCPT},
-                    {"DATA-1 protocol error: ", LOG_DATA},
-                    {"DATA-2 protocol error: ", LOG_EOD},
-                    {"DATA-3 protocol error: ", LOG_EOD}};
+    static const log_phrase commands[] = {{"MAIL protocol error: ", LOG_MAIL},
+                                          {"RCPT protocol error: ", LOG_RCPT},
+                                          {"DATA-1 protocol error: ", LOG_DATA},
+                                          {"DATA-2 protocol error: ", LOG_EOD},
+                                          {"DATA-3 protocol error: ", LOG_EOD}};
     const uint8_t *word_end = log_find(at, end, ' '), *words;
     if (!word_end || word_end == at || word_end[-1] != ':' || !LOG_STARTS(word_end, end, " SMTP "))
         return LOG_NOTHING;

@@ -83,7 +83,8 @@ static int64_t tally_look_up(const tally_table *table, const uint8_t *key, uint3
     for (uint32_t place = hash & table->mask; table->places[place];
          place = (place + 1) & table->mask) {
         const tally_key *one = &table->keys[table->places[place] - 1];
-        if (one->hash == hash && one->size == size && memcmp(table->bytes + one->at, key, size) == 0)
+        if (one->hash == hash && one->size == size &&
+            memcmp(table->bytes + one->at, key, size) == 0)
             return table->places[place] - 1;
     }
     return -1;
@@ -201,8 +202,8 @@ typedef struct {
 typedef struct {
     int8_t outcome, refusal; /* -1: none */
     uint8_t is_left_out;
-    uint8_t is_unsure;        /* shape and URLs are for Python to find */
-    uint8_t has_long_names;   /* which Python cuts, by letters */
+    uint8_t is_unsure;      /* shape and URLs are for Python to find */
+    uint8_t has_long_names; /* which Python cuts, by letters */
     log_text shape, urls;
 } tally_row;
 
@@ -226,9 +227,10 @@ static int tally_outcome(log_tally *tally, const log_scan *scan, const log_row *
         if (number >= 0) return tally->outcome_of_status[number];
     }
     if (row->disposition >= 0 && row->disposition == tally->delivered) return TALLY_DELIVERED;
-    if (!log_is_null(row->dsn) && row->dsn.size) class_ = *log_bytes(scan, row->dsn);
+    if (!log_is_null(row->dsn) && row->dsn.size)
+        class_ = *log_bytes(scan, row->dsn);
     else if (row->code >= 0)
-        class_ = (uint8_t)('0' + (row->code > 99 ? row->code / 100
+        class_ = (uint8_t)('0' + (row->code > 99  ? row->code / 100
                                   : row->code > 9 ? row->code / 10
                                                   : row->code));
     return class_ == '2'   ? TALLY_DELIVERED
@@ -323,8 +325,10 @@ static int64_t tally_name(log_tally *tally, tally_names *names, const uint8_t *n
         return number;
     }
     count = tally_counts(&names->counts, &names->room, (uint32_t)number, 1);
-    if (count) ++*count;
-    else tally->has_failed = 1;
+    if (count)
+        ++*count;
+    else
+        tally->has_failed = 1;
     return number;
 }
 
@@ -410,7 +414,8 @@ static int tally_recall(const log_tally *tally, log_scan *scan, const tally_row 
     const log_text text = scan->rows[number].text;
     int32_t *place;
     if (log_is_null(text)) return 1;
-    place = &memory[log_joins_hash(scan->seed, log_bytes(scan, text), text.size) % TALLY_REMEMBERED];
+    place =
+        &memory[log_joins_hash(scan->seed, log_bytes(scan, text), text.size) % TALLY_REMEMBERED];
     if (*place) {
         const log_text other = scan->rows[*place - 1].text;
         if (other.size == text.size &&
@@ -436,8 +441,7 @@ static void tally_prepare(log_tally *tally, log_scan *scan, tally_row *rows) {
         to->refusal = (int8_t)tally_refusal_of(tally, row, to->outcome);
         to->shape.at = to->urls.at = LOG_IN_ARENA;
         to->shape.size = to->urls.size = 0;
-        if (to->refusal >= 0)
-            to->is_unsure = !tally_recall(tally, scan, rows, number, to, memory);
+        if (to->refusal >= 0) to->is_unsure = !tally_recall(tally, scan, rows, number, to, memory);
         to->has_long_names = tally_is_long(row->domain) || tally_is_long(row->relay_host) ||
                              tally_is_long(row->relay_ip);
     }
@@ -503,8 +507,8 @@ static void tally_refuse(log_tally *tally, const log_scan *scan, const log_row *
         int is_repeated = 0;
         const uint32_t size = tally_url_size(at, end, &behind);
         for (const uint8_t *other = urls, *other_end; other < at; other = other_end + 1)
-            is_repeated |= tally_url_size(other, end, &other_end) == size &&
-                           memcmp(other, at, size) == 0;
+            is_repeated |=
+                tally_url_size(other, end, &other_end) == size && memcmp(other, at, size) == 0;
         if (!is_repeated) tally_name(tally, &refusal->urls, at, size, &is_new);
     }
     key[0] = (uint8_t)reason;
@@ -522,8 +526,8 @@ static void tally_refuse(log_tally *tally, const log_scan *scan, const log_row *
 static void tally_count(log_tally *tally, const log_scan *scan, const log_row *row,
                         const tally_row *known, int64_t lines_before, int64_t file) {
     const int reason = row->reason < 0 ? tally->unknown : row->reason;
-    log_text relay = log_is_null(row->relay_host) || !row->relay_host.size ? row->relay_ip
-                                                                            : row->relay_host;
+    log_text relay =
+        log_is_null(row->relay_host) || !row->relay_host.size ? row->relay_ip : row->relay_host;
     tally->events[row->event]++;
     tally_time(tally, row, known->outcome >= 0 ? known->outcome : TALLY_OUTCOMES + row->event);
     if (known->outcome >= 0) {

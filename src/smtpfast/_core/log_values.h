@@ -15,6 +15,31 @@ static inline log_span log_span_of(const uint8_t *at, const uint8_t *end) {
     return span;
 }
 
+/* Words that stand for a command. */
+typedef struct {
+    const char *words;
+    int command;
+} log_phrase;
+
+/* The command for which some words stand, all of them. */
+static int log_phrase_command(const log_phrase *phrases, size_t count, const uint8_t *at,
+                              const uint8_t *end) {
+    for (const log_phrase *phrase = phrases; phrase < phrases + count; phrase++)
+        if (log_equals(at, end, phrase->words, (int)strlen(phrase->words))) return phrase->command;
+    return LOG_NO_STAGE;
+}
+#define LOG_PHRASE_COMMAND(phrases, at, end)                                                       \
+    log_phrase_command(phrases, sizeof(phrases) / sizeof *(phrases), at, end)
+
+/* The command of SMTP that is called so. */
+static int log_command_named(const log_scan *scan, const uint8_t *at, const uint8_t *end) {
+    for (int word = 0; word < LOG_COMMAND_COUNT; word++)
+        if (log_equals(at, end, (const char *)log_bytes(scan, log_word_texts[word]),
+                       (int)log_word_texts[word].size))
+            return word;
+    return LOG_NO_STAGE;
+}
+
 /* The first place where `word` begins, or NULL. */
 static const uint8_t *log_find_first(const uint8_t *at, const uint8_t *end, const char *word,
                                      int size) {
@@ -46,7 +71,8 @@ static int log_is_ip(const uint8_t *at, const uint8_t *end) {
         if (part == 3 && behind == end) return 1;
     }
     for (; at < end; at++) {
-        if (*at == ':') colons++;
+        if (*at == ':')
+            colons++;
         else if (*at == '.' ? colons < 2 : !scan_is_digit(*at) && (uint8_t)((*at | 0x20) - 'a') > 5)
             break;
     }
