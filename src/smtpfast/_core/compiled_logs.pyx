@@ -100,6 +100,7 @@ cdef extern from "log_join.h" nogil:
         int64_t row, kept
         int year
     int log_join_some(log_scan *scan, log_joins *const *joins, log_joining *at)
+    void log_trim_rows(log_scan *scan)
     void log_take_room(log_scan *scan)
     void log_leave_room(const log_scan *scan)
     int64_t log_make_room(log_scan *scan, int64_t to, int64_t row, int64_t count)
@@ -205,7 +206,7 @@ cdef extern from "log_tally.h" nogil:
     ctypedef struct tally_row:
         uint8_t is_left_out, is_unsure, has_long_names
         int8_t refusal
-        log_text shape, urls
+        log_text shape, urls, domain, relay
     int64_t tally_find(tally_table *table, const uint8_t *key, uint32_t size, int *is_new)
     void tally_prepare(log_tally *tally, log_scan *scan, tally_row *to)
     void tally_rows(
@@ -337,9 +338,11 @@ cdef class LogBlock:
         cdef Senders some
         cdef log_joining at
         cdef int more
-        memset(joins, 0, sizeof(joins))
         memset(&at, 0, sizeof(at))
-        for index, some in enumerate(senders):
+        if len(senders) != LOG_MTAS:
+            raise ValueError(f"expected {LOG_MTAS} Senders, not {len(senders)}")
+        for index, one in enumerate(senders):
+            some = <Senders?>one
             joins[<int>index] = &some._joins
         self._lines_before = lines_before
         while True:
@@ -351,6 +354,7 @@ cdef class LogBlock:
                 break
             self.join_in_python(&at, read, year_of)
         self._scan.row_count = at.kept
+        log_trim_rows(&self._scan)
         if self._scan.has_failed:
             raise MemoryError
 
@@ -563,7 +567,8 @@ def columns_of(blocks, file, expected=0):
     cdef _Memory memory = _Memory()
     cdef LogBlock block
     cdef int64_t left = expected
-    for block in blocks:
+    for one in blocks:
+        block = <LogBlock?>one
         left = max(0, left - 1)
         memory.append(block, left)
     return LogColumns.of_memory(memory.taken(), file)
@@ -667,9 +672,8 @@ cdef class _Tally:
             known.shape = block.keep(self._counted_by.shape_of(text))
             known.urls = block.keep("".join([f"{url}\n" for url in self._counted_by.urls_of(text)]))
         if known.has_long_names:
-            block.cut(&row.domain)
-            block.cut(&row.relay_host)
-            block.cut(&row.relay_ip)
+            block.cut(&known.domain)
+            block.cut(&known.relay)
 
     cdef counts(self):
         cdef log_tally *counts = self._counts
@@ -797,7 +801,7 @@ def count_blocks(counter, blocks, counted_by, takes):
     cdef _Tally tally = _Tally(counted_by)
     cdef int64_t passed_over = 0
     for block, file in blocks:
-        passed_over += tally.add(block, file, counter, takes)
+        passed_over += tally.add(<LogBlock?>block, file, counter, takes)
     counter.absorb(tally.counts())
     return passed_over
 

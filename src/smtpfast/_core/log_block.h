@@ -10,7 +10,7 @@
 #include "log_qmail.h"
 #include "log_sendmail.h"
 
-/* The same of a line that names no program. What Haraka and qmail begin with, no other one knows. */
+/* A line that names no program. What Haraka and qmail begin with, no other MTA knows. */
 static log_answer log_ask_untagged(log_scan *scan, log_row *row, const log_line *line) {
     if (log_haraka_may_know(line->text, line->end)) {
         row->mta = LOG_HARAKA;

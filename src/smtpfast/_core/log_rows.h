@@ -135,8 +135,9 @@ typedef struct {
 /* Room for `size` more bytes in the arena, or NULL; the pointer holds until the next call. */
 static uint8_t *log_room(log_scan *scan, int64_t size) {
     if (scan->arena_size + size + LOG_SLACK > scan->arena_room) {
-        int64_t room = 2 * (scan->arena_size + size) + 4096;
-        uint8_t *arena = room < LOG_MOST_BYTES ? realloc(scan->arena, (size_t)room) : NULL;
+        const int64_t needed = scan->arena_size + size + LOG_SLACK;
+        const int64_t room = 2 * needed + 4096 < LOG_MOST_BYTES ? 2 * needed + 4096 : LOG_MOST_BYTES;
+        uint8_t *arena = needed <= room ? realloc(scan->arena, (size_t)room) : NULL;
         if (!arena) {
             scan->has_failed = 1;
             return NULL;
@@ -278,6 +279,18 @@ static void log_take_room(log_scan *scan) {
         scan->arena = kept->arena;
         scan->arena_room = kept->arena_room;
         free(kept);
+    }
+}
+
+/* Give back what a block of odd lines took, of which no records came. */
+static void log_trim_rows(log_scan *scan) {
+    const int64_t room = scan->row_count + 1;
+    if (scan->row_room * (int64_t)sizeof *scan->rows > LOG_LARGEST_SPARE / 4 &&
+        room < scan->row_room / 4) {
+        log_row *rows = realloc(scan->rows, (size_t)room * sizeof *rows);
+        if (!rows) return;
+        scan->rows = rows;
+        scan->row_room = room;
     }
 }
 

@@ -205,6 +205,7 @@ typedef struct {
     uint8_t is_unsure;      /* shape and URLs are for Python to find */
     uint8_t has_long_names; /* which Python cuts, by letters */
     log_text shape, urls;
+    log_text domain, relay; /* as they are counted */
 } tally_row;
 
 static void tally_lower(uint8_t *to, const uint8_t *from, uint32_t size) {
@@ -294,7 +295,7 @@ static void tally_delay(tally_delays *delays, double seconds, double log_growth)
 /* Returns the number of the name, which is below 0 if it is not kept. */
 static int64_t tally_party_name(log_tally *tally, tally_party *party, const uint8_t *name,
                                 int64_t size, int outcome, int reason) {
-    uint8_t key[TALLY_LONGEST_NAME + 1];
+    uint8_t key[4 * TALLY_LONGEST_NAME + 1]; /* octets of so many letters */
     int is_new;
     int64_t number, *counts;
     key[0] = size >= 0; /* a name, or none */
@@ -442,8 +443,10 @@ static void tally_prepare(log_tally *tally, log_scan *scan, tally_row *rows) {
         to->shape.at = to->urls.at = LOG_IN_ARENA;
         to->shape.size = to->urls.size = 0;
         if (to->refusal >= 0) to->is_unsure = !tally_recall(tally, scan, rows, number, to, memory);
-        to->has_long_names = tally_is_long(row->domain) || tally_is_long(row->relay_host) ||
-                             tally_is_long(row->relay_ip);
+        to->domain = row->domain;
+        to->relay = log_is_null(row->relay_host) || !row->relay_host.size ? row->relay_ip
+                                                                          : row->relay_host;
+        to->has_long_names = tally_is_long(to->domain) || tally_is_long(to->relay);
     }
 }
 
@@ -483,11 +486,24 @@ static void tally_note_first(log_tally *tally, tally_refusal *refusal, uint32_t 
     refusal->texts_size += size;
 }
 
+/* No URL and what ends it are shorter than "www.a ". */
+enum { TALLY_MOST_URLS = TALLY_LONGEST_TEXT / 6 + 1 };
+
 /* How much is kept of a URL that a line feed ends, at `*behind`. */
-static inline uint32_t tally_url_size(const uint8_t *at, const uint8_t *end,
+static inline uint32_t tally_url_size(const uint8_t *at, const uint8_t *end, int is_whole,
                                       const uint8_t **behind) {
     *behind = log_find(at, end, '\n');
-    return (uint32_t)(*behind - at > TALLY_LONGEST_NAME ? TALLY_LONGEST_NAME : *behind - at);
+    return (uint32_t)(!is_whole && *behind - at > TALLY_LONGEST_NAME ? TALLY_LONGEST_NAME
+                                                                     : *behind - at);
+}
+
+/* Whether a URL stands in front of `at` too. */
+static int tally_has_url(const uint8_t *urls, const uint8_t *at, const uint8_t *end,
+                         uint32_t size) {
+    for (const uint8_t *other = urls, *behind; other < at; other = behind + 1)
+        if (tally_url_size(other, end, 0, &behind) == size && memcmp(other, at, size) == 0)
+            return 1;
+    return 0;
 }
 
 static void tally_refuse(log_tally *tally, const log_scan *scan, const log_row *row,
@@ -497,6 +513,7 @@ static void tally_refuse(log_tally *tally, const log_scan *scan, const log_row *
     const uint8_t *urls = log_bytes(scan, known->urls), *end = urls + known->urls.size;
     uint8_t key[4 + TALLY_LONGEST_CODE + 4 * TALLY_LONGEST_SHAPE];
     const uint32_t enhanced = log_is_null(row->enhanced) ? 0 : row->enhanced.size;
+    uint32_t hashes[TALLY_MOST_URLS], url_count = 0;
     int64_t number;
     int is_new;
     refusal->reasons[reason]++;
@@ -504,12 +521,14 @@ static void tally_refuse(log_tally *tally, const log_scan *scan, const log_row *
         tally_name(tally, &refusal->blocklists, log_bytes(scan, row->blocklist),
                    row->blocklist.size, &is_new);
     for (const uint8_t *at = urls, *behind; at < end; at = behind + 1) {
+        /* What Python has found is cut, by letters, and not repeated. */
+        const uint32_t size = tally_url_size(at, end, known->is_unsure, &behind);
+        const uint32_t hash = log_joins_hash(scan->seed, at, size);
         int is_repeated = 0;
-        const uint32_t size = tally_url_size(at, end, &behind);
-        for (const uint8_t *other = urls, *other_end; other < at; other = other_end + 1)
-            is_repeated |=
-                tally_url_size(other, end, &other_end) == size && memcmp(other, at, size) == 0;
+        for (uint32_t other = 0; other < url_count; other++) is_repeated |= hashes[other] == hash;
+        is_repeated = is_repeated && !known->is_unsure && tally_has_url(urls, at, end, size);
         if (!is_repeated) tally_name(tally, &refusal->urls, at, size, &is_new);
+        if (url_count < TALLY_MOST_URLS) hashes[url_count++] = hash;
     }
     key[0] = (uint8_t)reason;
     key[1] = (uint8_t)(row->code & 0xFF);
@@ -526,8 +545,6 @@ static void tally_refuse(log_tally *tally, const log_scan *scan, const log_row *
 static void tally_count(log_tally *tally, const log_scan *scan, const log_row *row,
                         const tally_row *known, int64_t lines_before, int64_t file) {
     const int reason = row->reason < 0 ? tally->unknown : row->reason;
-    log_text relay =
-        log_is_null(row->relay_host) || !row->relay_host.size ? row->relay_ip : row->relay_host;
     tally->events[row->event]++;
     tally_time(tally, row, known->outcome >= 0 ? known->outcome : TALLY_OUTCOMES + row->event);
     if (known->outcome >= 0) {
@@ -535,14 +552,15 @@ static void tally_count(log_tally *tally, const log_scan *scan, const log_row *r
         const uint8_t *provider = NULL;
         int64_t size = -1, number;
         tally->outcomes[known->outcome]++;
-        tally_party_name(tally, &tally->parties[TALLY_DOMAINS], log_bytes(scan, row->domain),
-                         (int32_t)row->domain.size, known->outcome, reason);
-        number = tally_party_name(tally, &tally->parties[TALLY_RELAYS], log_bytes(scan, relay),
-                                  (int32_t)relay.size, known->outcome, reason);
+        tally_party_name(tally, &tally->parties[TALLY_DOMAINS], log_bytes(scan, known->domain),
+                         (int32_t)known->domain.size, known->outcome, reason);
+        number = tally_party_name(tally, &tally->parties[TALLY_RELAYS], log_bytes(scan, known->relay),
+                                  (int32_t)known->relay.size, known->outcome, reason);
         if (!log_is_null(named) && named.size) {
             provider = log_bytes(scan, named);
             size = named.size;
         } else if (!log_is_null(row->relay_host)) {
+            if (known->has_long_names) number = -1; /* another one may begin like it */
             number = tally_provider_of_relay(tally, number, log_bytes(scan, row->relay_host),
                                              row->relay_host.size);
             if (number >= 0) {

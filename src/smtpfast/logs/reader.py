@@ -206,8 +206,9 @@ def read_blocks(
 ) -> Iterator[tuple[LogReader, LogBlock]]:
     """The joined blocks of files in their order, each given with the reader of its file.
 
-    threads: how many read at the same time; some blocks more than there are threads are then taken
-    before the first one is given. Without the compiled core more than one are of no use.
+    threads: how many read at the same time; a block more than there are threads is then taken
+    before the first one is given, and an error of `blocks` comes in front of those. Without the
+    compiled core more than one are of no use.
     """
     if threads == 1:
         for reader, block in blocks:

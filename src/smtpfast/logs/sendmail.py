@@ -11,6 +11,7 @@ from typing import Final
 
 from ..joins import Joins
 from ..log_record import Event
+from ..octets import octets
 from .record import Entry
 from .values import IP
 
@@ -88,7 +89,10 @@ def _octets(match: re.Match[str]) -> str:
 
 def _unescaped(text: str) -> str:
     """`text` as it was before sm_syslog() made it printable."""
-    return _ESCAPE.sub(_octets, text) if "\\" in text else text
+    if "\\" not in text:
+        return text
+    # Some octets of a letter may stand there as they are.
+    return octets(_ESCAPE.sub(_octets, text)).decode("utf-8", "surrogateescape")
 
 
 def _addresses(text: str, start: int) -> tuple[list[str], int]:
