@@ -290,6 +290,90 @@ def test_a_report_of_blocks_is_one_of_records(
         assert sections_of(got, passed_over)[name] == section, name
 
 
+def test_shapes_are_those_of_the_specification() -> None:
+    """Of replies put together from all that a shape masks, and of what is only like it."""
+    pieces = (
+        *(
+            "550",
+            "5.7.1",
+            "550-5.7.1",
+            "4.7.0.",
+            "192.0.2.7",
+            "[192.0.2.7]:25",
+            "2001:db8::25/32",
+            "::1",
+        ),
+        *(
+            "<ann@mx.test>",
+            "ann@mx.test,",
+            "<x y>",
+            "<>",
+            "<addr>",
+            "mx1.example.com.",
+            "bl.test.org",
+        ),
+        *(
+            "1.2.3.zen.spamhaus.org",
+            "header.from",
+            "4F1B2C3D4E5",
+            "queue:4F1B2C3D4E5",
+            "a:b:c:d:e1",
+        ),
+        *(
+            "Mon, 24 Nov 2026 12:44:34 +0100",
+            "2026-11-24T12:44:34Z",
+            "Nov 24",
+            "12:44",
+            "1,234,567",
+        ),
+        *(
+            "foo,1,234",
+            "300",
+            "5MB",
+            "1st",
+            "7/10",
+            "S3150",
+            "IPv4",
+            "TLSv1.2",
+            "dead" * 5,
+            "a-1-b-22",
+        ),
+        *("https://e.test/a/4F1B2C3D4E5?q=1).", "www.e.test/p", "http://", "see:http://e.test/x@y"),
+        *(
+            '"quoted words"',
+            "'a b'",
+            "it's",
+            "`x'",
+            "don't",
+            "(",
+            "]",
+            "|",
+            "=",
+            ":",
+            "...",
+            "\u00fc\u0442",
+        ),
+        *("\u65e5\u672c", "\U0001f600", "\u00a0", "\udcff", "unknown", "user"),
+    )
+    chance = random.Random(11)
+    front = (
+        "Nov 24 12:44:34 mx postfix/smtp[1]: 4F1B2C3D4E5: to=<a@b.test>, relay=mx[192.0.2.25]:25,"
+    )
+    assert_same_report(
+        [
+            f"{front} delay=1, dsn=5.1.1, status=bounced (host mx[192.0.2.25] said: 550 {text})".encode(
+                "utf-8", "surrogateescape"
+            )
+            for text in (
+                "".join(f"{piece}{chance.choice((' ', ' ', '', ', '))}" for piece in chosen)
+                for chosen in (
+                    chance.choices(pieces, k=chance.randrange(1, 9)) for _ in range(5000)
+                )
+            )
+        ]
+    )
+
+
 def test_names_and_urls_of_many_octets_are_cut_by_letters() -> None:
     """And the block is not changed by counting."""
     wide = "\u00e9" * 200

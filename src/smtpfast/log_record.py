@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from .reasons import Disposition, Reason
 
-# In the order in which a line is tried.
-MTAS: Final = (
-    *("postfix", "exim", "sendmail", "opensmtpd", "qmail", "haraka"),
-    *("kumomta", "powermta", "exchange"),
-)
+# In the order in which a line is tried; first those whose logs are text, which the core reads.
+TEXT_MTAS: Final = ("postfix", "exim", "sendmail", "opensmtpd", "qmail", "haraka")
+MTAS: Final = (*TEXT_MTAS, "kumomta", "powermta", "exchange")
 
 
 class Event(StrEnum):

@@ -54,7 +54,6 @@ from .records cimport (
 
 cdef extern from "log_join.h" nogil:
     enum:
-        LOG_RECORD
         LOG_LINE
         LOG_DAY
         LOG_OTHER
@@ -141,7 +140,6 @@ cdef extern from "log_columns.h" nogil:
 cdef extern from "log_tally.h" nogil:
     enum:
         TALLY_OUTCOMES
-        TALLY_EVENTS
         TALLY_KINDS
         TALLY_PARTIES
         TALLY_REFUSALS
@@ -206,7 +204,7 @@ cdef extern from "log_tally.h" nogil:
     ctypedef struct tally_row:
         uint8_t is_left_out, is_unsure, has_long_names
         int8_t refusal
-        log_text shape, urls, domain, relay
+        log_text shape, urls, domain, relay, provider
     int64_t tally_find(tally_table *table, const uint8_t *key, uint32_t size, int *is_new)
     void tally_prepare(log_tally *tally, log_scan *scan, tally_row *to)
     void tally_rows(
@@ -239,6 +237,15 @@ cdef enum:
     RETRY_AFTER = 22
     FILE = 26
     LINE = 27
+
+assert [
+    fields[place]
+    for place in (TIME, IS_LOCAL, MTA, EVENT, RELAY_PORT, DELAY, CODE, REASON, DISPOSITION)
+] == [
+    *("time", "time_is_local", "mta", "event", "relay_port", "delay", "code", "reason"),
+    "disposition",
+]
+assert [fields[place] for place in (RETRY_AFTER, FILE, LINE)] == ["retry_after", "file", "line"]
 
 
 # So that nobody can choose queue ids that meet in one place.
@@ -524,17 +531,17 @@ cdef class _Memory:
         cdef int column
         for column in range(LOG_TEXT_COLUMNS):
             valid, offsets, values = self.texts[column]
-            cut(valid, (rows + 7) // 8)
-            cut(offsets, 4 * (rows + 1))
-            cut(values, self.columns.texts[column].size)
+            PyByteArray_Resize(valid, (rows + 7) // 8)
+            PyByteArray_Resize(offsets, 4 * (rows + 1))
+            PyByteArray_Resize(values, self.columns.texts[column].size)
         for column in range(LOG_NUMBER_COLUMNS):
             valid, values = self.numbers[column]
-            cut(valid, (rows + 7) // 8)
-            cut(values, log_number_sizes[column] * rows)
+            PyByteArray_Resize(valid, (rows + 7) // 8)
+            PyByteArray_Resize(values, log_number_sizes[column] * rows)
         for column in range(LOG_MEMBER_COLUMNS):
             valid, values = self.members[column]
-            cut(valid, (rows + 7) // 8)
-            cut(values, rows)
+            PyByteArray_Resize(valid, (rows + 7) // 8)
+            PyByteArray_Resize(values, rows)
         return self.texts + self.numbers + self.members
 
 
@@ -557,10 +564,6 @@ cdef uint8_t *grow_bits(bytearray memory, int64_t rows) except NULL:
     PyByteArray_Resize(memory, (rows + 7) // 8)
     memset(PyByteArray_AS_STRING(memory) + had, 0, (rows + 7) // 8 - had)
     return <uint8_t *>PyByteArray_AS_STRING(memory)
-
-
-cdef cut(bytearray memory, int64_t size):
-    PyByteArray_Resize(memory, size)
 
 
 def columns_of(blocks, file, expected=0):
@@ -588,8 +591,8 @@ cdef class _Tally:
     cdef object _counted_by
 
     def __cinit__(self, counted_by):
-        cdef tally_table *tables[4]
-        cdef int kind
+        cdef tally_table *tables[3]
+        cdef int kind, table
         self._counts = <log_tally *>calloc(1, sizeof(log_tally))
         if self._counts is NULL:
             raise MemoryError
@@ -608,11 +611,11 @@ cdef class _Tally:
             counts.parties[kind].names.most = counted_by.most
             counts.parties[kind].names.seed = seed
         for kind in range(TALLY_REFUSALS):
+            tables[0] = &counts.refusals[kind].replies.table
+            tables[1] = &counts.refusals[kind].blocklists.table
+            tables[2] = &counts.refusals[kind].urls.table
             for table in range(3):
-                tables[0] = &counts.refusals[kind].replies.table
-                tables[1] = &counts.refusals[kind].blocklists.table
-                tables[2] = &counts.refusals[kind].urls.table
-                tables[<int>table].most, tables[<int>table].seed = counted_by.most, seed
+                tables[table].most, tables[table].seed = counted_by.most, seed
         names = list(dict.fromkeys(counted_by.providers.values()))
         put_keys(&counts.statuses, OUTCOME_OF_STATUS)
         put_keys(&counts.providers, counted_by.providers)
@@ -674,6 +677,7 @@ cdef class _Tally:
         if known.has_long_names:
             block.cut(&known.domain)
             block.cut(&known.relay)
+            block.cut(&known.provider)
 
     cdef counts(self):
         cdef log_tally *counts = self._counts

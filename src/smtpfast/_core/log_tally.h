@@ -205,7 +205,7 @@ typedef struct {
     uint8_t is_unsure;      /* shape and URLs are for Python to find */
     uint8_t has_long_names; /* which Python cuts, by letters */
     log_text shape, urls;
-    log_text domain, relay; /* as they are counted */
+    log_text domain, relay, provider; /* as they are counted */
 } tally_row;
 
 static void tally_lower(uint8_t *to, const uint8_t *from, uint32_t size) {
@@ -446,7 +446,9 @@ static void tally_prepare(log_tally *tally, log_scan *scan, tally_row *rows) {
         to->domain = row->domain;
         to->relay = log_is_null(row->relay_host) || !row->relay_host.size ? row->relay_ip
                                                                           : row->relay_host;
-        to->has_long_names = tally_is_long(to->domain) || tally_is_long(to->relay);
+        to->provider = row->provider;
+        to->has_long_names = tally_is_long(to->domain) || tally_is_long(to->relay) ||
+                             tally_is_long(to->provider);
     }
 }
 
@@ -548,7 +550,7 @@ static void tally_count(log_tally *tally, const log_scan *scan, const log_row *r
     tally->events[row->event]++;
     tally_time(tally, row, known->outcome >= 0 ? known->outcome : TALLY_OUTCOMES + row->event);
     if (known->outcome >= 0) {
-        const log_text named = row->provider;
+        const log_text named = known->provider;
         const uint8_t *provider = NULL;
         int64_t size = -1, number;
         tally->outcomes[known->outcome]++;

@@ -59,8 +59,7 @@ class LogBlock:
         """Add what earlier lines have said, once for each block, in the order of the log.
 
         read: the records of a line, by its octets and its number in the file. year_of: the year of
-        a stamp that tells but month and day. senders: of each MTA, in the order of MTAS, as far as
-        the core reads its lines.
+        a stamp that tells but month and day. senders: of each of TEXT_MTAS.
         """
         for number, line in enumerate(self._lines, lines_before + 1):
             self._records += read(line, number)

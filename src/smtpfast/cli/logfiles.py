@@ -97,10 +97,9 @@ class LogFiles:
 
     def blocks(self) -> Iterator[tuple[LogReader, LogBlock]]:
         """All that is read, by blocks of whole lines, each with the reader of its file."""
-        is_followed = self._wait is not None
         found = self._followed_files(self._wait) if self._wait else self._whole_files()
         # Of what is still written to, every line is wanted as it comes.
-        is_live = is_followed or not all(map(os.path.isfile, self.names))
+        is_live = self._wait is not None or not all(map(os.path.isfile, self.names))
         for reader, block in read_blocks(found, 1 if is_live else _threads()):
             yield reader, block
             self.lines += block.lines

@@ -12,7 +12,7 @@ from .._core import classify, find_enhanced
 from .._core.logs import LogBlock, Senders, columns_of
 from .._core.pure import view_of
 from ..classifier import Classifier
-from ..log_record import Event, LogRecord
+from ..log_record import TEXT_MTAS, Event, LogRecord
 from ..octets import octets
 from ..outcomes import CLASS_OF_STATUS, SENT
 from ..reasons import Disposition, Reason
@@ -58,8 +58,7 @@ class LogReader:
         self.lines = 0
         self._calendar = Calendar(year)
         self._classifier = (classifier or Classifier.default()) if diagnose else None
-        # Of those MTAs whose lines the core reads.
-        self._senders = tuple(Senders() for _ in range(6))
+        self._senders = tuple(Senders() for _ in TEXT_MTAS)
 
     @cached_property
     def _mtas(self) -> tuple[Mta, ...]:
@@ -225,8 +224,10 @@ def read_blocks(
             yield reader, reader.join(result.result())
 
 
-# As many bytes of lines are read together, and stay in the caches of the processor.
+# As many bytes of lines are read together, and stay in the caches of the processor; in so many
+# behind them an end of a line is looked for.
 _BLOCK_BYTES: Final = 1 << 20
+_SEARCHED: Final = 1 << 12
 
 
 def read_columns(
@@ -257,6 +258,3 @@ def _blocks_of(view: memoryview) -> Iterator[memoryview]:
         end = end + cut + 1 if end < len(view) else len(view)
         yield view[start:end]
         start = end
-
-
-_SEARCHED: Final = 4096
