@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from records_made import record, report_of
 from smtpfast import Disposition, Reason
 from smtpfast.cli import main
 from smtpfast.cli.page_text import page_lines, page_width
@@ -31,7 +32,7 @@ from smtpfast.report.shapes import urls_of
 from smtpfast.report.tally import DAY, HOUR, LONGEST_NAME, LONGEST_SHAPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "mail.log"
 LOGS = (
@@ -44,15 +45,6 @@ LOGS = (
 DELIVERED = {"sent", "success", "relayed", "delivered", "delivery", "expanded"}
 DEFERRED = {"deferred", "deferral", "delayed", "transientfailure", "softbounce"}
 BOUNCED = {"bounced", "failure", "failed", "bounce", "adminbounce", "expiration", "expired"}
-NO_RECORD = LogRecord(
-    *(None, False, None, "postfix", None, Event.DELIVERY),
-    *[None] * (len(LogRecord._fields) - 8),  # type: ignore[arg-type]
-    *("mail.log", 1),
-)
-
-
-def record(**values: object) -> LogRecord:
-    return NO_RECORD._replace(**values)  # type: ignore[arg-type]
 
 
 def refusal(number: int, **values: object) -> LogRecord:
@@ -79,13 +71,6 @@ def refusal(number: int, **values: object) -> LogRecord:
 def records_of(path: Path) -> list[LogRecord]:
     with path.open("rb") as file:
         return list(read_log(file, str(path), year=2026))
-
-
-def report_of(records: Iterable[LogRecord], most: int = 10_000) -> Report:
-    report = Report(most)
-    for each in records:
-        report.add(each)
-    return report
 
 
 def plain_outcome(each: LogRecord) -> str | None:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from records_made import record, report_of
 from smtpfast import Reason
 from smtpfast.cli import main
 from smtpfast.cli.report_html import LONGEST_TABLE, MOST_ROWS, write_html
 from smtpfast.logs import Event, LogRecord, read_log
-from smtpfast.report import Report
 from smtpfast.report.tally import DAY, HOUR
 
 if TYPE_CHECKING:
@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "mail.log"
 NOON = 20_000 * DAY + 12 * HOUR
-NO_RECORD = LogRecord(
-    *(None, False, None, "postfix", None, Event.DELIVERY),
-    *[None] * (len(LogRecord._fields) - 8),  # type: ignore[arg-type]
-    *("mail.log", 1),
-)
 # Each would do something if it were markup, a script, or sent to a terminal.
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -54,17 +49,6 @@ WITHOUT_INVISIBLE = (
     r"bell\x07 esc\x1b[31m nul\x00 rlo\u202e zwsp\u200b byte\xff sep\u2028 bom\ufeff end"
 )
 LONG_WORD = "w" * 250
-
-
-def record(**values: object) -> LogRecord:
-    return NO_RECORD._replace(**values)  # type: ignore[arg-type]
-
-
-def report_of(records: Iterable[LogRecord]) -> Report:
-    report = Report()
-    for each in records:
-        report.add(each)
-    return report
 
 
 def page_of(records: Iterable[LogRecord], passed_over: int = 0) -> str:
