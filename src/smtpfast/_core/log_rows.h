@@ -53,7 +53,7 @@ static inline int log_is_null(log_text text) { return text.size == LOG_NONE; }
 #define LOG_COMMANDS(word)                                                                         \
     word(CONNECT) word(EHLO) word(STARTTLS) word(AUTH) word(MAIL) word(RCPT) word(DATA) word(EOD)  \
         word(BDAT) word(RSET) word(NOOP) word(VRFY) word(EXPN) word(ETRN) word(QUIT)
-#define LOG_OTHER_WORDS(word) word(XFORWARD) word(sent) word(deferred) word(bounced) word(rejected)
+#define LOG_OTHER_WORDS(word) word(XFORWARD) word(sent) word(deferred) word(bounced)
 #define LOG_FIELD(name) char name[sizeof(#name)];
 #define LOG_VALUE(name) #name,
 #define LOG_NUMBER(name) LOG_##name,
@@ -73,7 +73,6 @@ typedef enum {
     LOG_sent,
     LOG_deferred,
     LOG_bounced,
-    LOG_rejected,
 } log_word;
 static const log_text log_word_texts[] = {LOG_COMMANDS(LOG_PLACE) LOG_OTHER_WORDS(LOG_PLACE)};
 
