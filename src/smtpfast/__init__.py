@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .classifier import Classifier, diagnose, diagnose_lines
     from .meaning import Diagnoses
     from .reasons import Diagnosis, Disposition, Reason
+    from .recipients import diagnose_recipients
     from .rules import RuleError
 del TYPE_CHECKING
 
@@ -46,6 +47,7 @@ __all__ = [
     "describe",
     "diagnose",
     "diagnose_lines",
+    "diagnose_recipients",
     "find_defects",
     "find_enhanced",
     "lookup",
@@ -62,6 +64,10 @@ def __getattr__(name: str) -> object:
         from . import classifier
 
         value = getattr(classifier, name)
+    elif name == "diagnose_recipients":
+        from . import recipients
+
+        value = recipients.diagnose_recipients
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

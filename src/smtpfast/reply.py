@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 
-from .enhanced import EnhancedStatusCode
+from .enhanced import EnhancedStatusCode, read_enhanced
+from .errors import SmtpFastError
+from .octets import octets
 from .records import TYPE_CHECKING, NamedTuple
 from .status import MEMBERS, NOT_DEFINED, Category, Severity, SmtpStatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, overload
+    from collections.abc import Callable, Iterator
+    from typing import Any, Final, overload
+
+    from .octets import Octets
 
     # `collections.abc.Buffer` came with Python 3.12.
     Buffer = Any
 
 MALFORMED = -1
+# RFC 5321 section 4.5.3.1.5, line end included.
+MAX_LINE_OCTETS: Final = 512
+
+# What a reader may take for a line end or a terminal for an order: every control character but LF,
+# and Unicode's own line ends. A space keeps the words apart and, unlike U+FFFD, needs no SMTPUTF8.
+_MADE_SPACES: Final = dict.fromkeys(
+    {*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029} - {ord("\n")}, " "
+)
 
 
 class _Verdict:
@@ -100,6 +113,58 @@ class Reply(_ReplyFields, _Verdict):
 
     __slots__ = ()
 
+    @classmethod
+    def of(
+        cls, code: int, text: Octets = "", enhanced: EnhancedStatusCode | str | None = None
+    ) -> Reply:
+        r"""A reply for a server to give, exactly as a client will read it: see `to_bytes`.
+
+        code: 200–599. text: anything, or nothing; "\n" separates lines, every other control
+        character becomes a space, blanks around a line go, and a line that would be longer than
+        512 octets is folded (RFC 5321 section 4.5.3.1.5): at a space where there is one, never
+        within a letter. enhanced: the enhanced status code, which all lines get, or its dotted
+        form; its class is the code's first digit, and 220 and 3yz have none (RFC 2034 section 4).
+        Whatever contradicts this is a `SmtpFastError`; no text does.
+
+        Without `enhanced`, one that a line of the text begins with is taken for it, the last if
+        they differ, for that is how clients read it: so `smtp_code` and `smtp_error` of smtplib
+        make a reply again. Where a line would be misread, since it begins with a code of another
+        class or folding has put one there, the reply gets x.0.0, "other" (RFC 3463 section 3.1).
+        """
+        code = index(code)
+        if not 200 <= code <= 599:
+            raise SmtpFastError(f"reply code {code}: expected 200–599")
+        if enhanced is not None and not isinstance(enhanced, EnhancedStatusCode):
+            enhanced = EnhancedStatusCode.parse(enhanced)
+        class_ = None if code == 220 or code // 100 == 3 else code // 100
+        if enhanced is not None and enhanced.class_ != class_:
+            raise SmtpFastError(f"enhanced status code {enhanced} in a reply with the code {code}")
+        harmless = str(octets(text), "utf-8", "surrogateescape").translate(_MADE_SPACES)
+        texts = [line.strip(" ") for line in harmless.split("\n")]
+        if enhanced is None and class_ is not None:
+            enhanced, texts = _enhanced_apart(texts, class_)
+        status, pieces = MEMBERS.get(code, NOT_DEFINED), _folded(texts, enhanced)
+        lines = [ReplyLine(code, status, False, enhanced, piece) for piece in pieces]
+        lines[-1] = lines[-1]._replace(is_last=True)
+        return cls(code, status, enhanced, tuple(lines))
+
+    def to_bytes(self) -> bytes:
+        r"""The reply as it goes over the wire, each line with its CRLF.
+
+        Whoever made the reply, it goes out as `Reply.of(code, text, enhanced)` has it: one code and
+        one enhanced code on all lines, no line of more than 512 octets, and no CR, LF or other
+        control character but those of the line ends. A code or an enhanced code that `Reply.of`
+        refuses is a `SmtpFastError`. As UTF-8, which a client without SMTPUTF8 may not expect;
+        octets that were no UTF-8 when they were read are as they were.
+        """
+        wire = []
+        for line in Reply.of(self.code, self.text, self.enhanced).lines:
+            words = [str(line.enhanced)] if line.enhanced else []
+            words += [line.text] if line.text else []
+            # Section 4.2.1 wants the space where no text follows, too.
+            wire.append(f"{line.code}{' ' if line.is_last else '-'}{' '.join(words)}\r\n")
+        return octets("".join(wire))
+
     @property
     def text(self) -> str:
         r"""The lines' texts, joined with "\n"."""
@@ -114,6 +179,49 @@ class Reply(_ReplyFields, _Verdict):
     def has_mixed_enhanced_codes(self) -> bool:
         """Whether lines bear different enhanced codes; lines without one do not count."""
         return any(line.enhanced not in (None, self.enhanced) for line in self.lines)
+
+
+def _enhanced_apart(texts: list[str], class_: int) -> tuple[EnhancedStatusCode | None, list[str]]:
+    """The enhanced code that a client would read in a reply of these texts, and the rest of them.
+
+    One of x.0.0 where it would read what is none.
+    """
+    found = [each for each in map(_enhanced_in_front, texts) if each and each.class_ == class_]
+    if found:
+        apart = [
+            text.partition(" ")[2].lstrip(" ") if _enhanced_in_front(text) == found[-1] else text
+            for text in texts
+        ]
+        return found[-1], apart
+    is_misread = any(map(_enhanced_in_front, _folded(texts, None)))
+    return EnhancedStatusCode(class_, 0, 0) if is_misread else None, texts
+
+
+def _enhanced_in_front(text: str) -> EnhancedStatusCode | None:
+    return read_enhanced(octets(text.partition(" ")[0]))
+
+
+def _folded(texts: list[str], enhanced: EnhancedStatusCode | None) -> list[str]:
+    """The texts, in pieces that have room on a line behind the codes."""
+    # Three digits, a separator, CRLF.
+    room = MAX_LINE_OCTETS - 6 - (len(f"{enhanced} ") if enhanced else 0)
+    return [piece for text in texts for piece in _pieces(octets(text), room)]
+
+
+def _pieces(text: bytes, room: int) -> Iterator[str]:
+    """A text without blanks around it, in pieces of at most `room` octets without such."""
+    start = 0
+    while len(text) - start > room:
+        end = text.rfind(b" ", start, start + room + 1)
+        if end < 0:
+            # A letter of UTF-8 has at most three octets, 10xxxxxx each, behind its first.
+            ends = range(start + room, start + room - 4, -1)
+            end = next((at for at in ends if text[at] & 0xC0 != 0x80), ends[0])
+        yield text[start:end].rstrip(b" ").decode("utf-8", "surrogateescape")
+        start = end
+        while text[start : start + 1] == b" ":
+            start += 1
+    yield text[start:].decode("utf-8", "surrogateescape")
 
 
 class ReplyLines(Sequence[ReplyLine]):

@@ -42,7 +42,24 @@ NOT_SUPPORTED: Final = NO_ANSWER._replace(
     disposition=Disposition.FIX_CONFIGURATION,
     rule="exception.not_supported",
 )
+NO_TLS: Final = NO_ANSWER._replace(
+    reason=Reason.TLS,
+    disposition=Reason.TLS.disposition(Severity.TRANSIENT_NEGATIVE_COMPLETION),
+    rule="exception.no_tls",
+)
 NO_REPLY: Final = NO_ANSWER._replace(reason=Reason.UNKNOWN, rule="exception.no_reply")
+
+# What the exceptions of both libraries that hold a reply say that it answers.
+_ANSWERED: Final = {
+    "SMTPConnectError": "CONNECT",
+    "SMTPConnectResponseError": "CONNECT",
+    "SMTPHeloError": "EHLO",
+    "SMTPAuthenticationError": "AUTH",
+    "SMTPSenderRefused": "MAIL",
+    "SMTPRecipientRefused": "RCPT",
+    "SMTPRecipientsRefused": "RCPT",
+    "SMTPDataError": "EOD",
+}
 
 # Which of several recipients' dispositions speaks for all: nobody is given up because of another.
 _HOPES: Final = (
@@ -306,15 +323,18 @@ def diagnosis_of_exception(
     """What an exception of smtplib or aiosmtplib means.
 
     Known by its attributes and names, so that neither library need be there; one that has nothing
-    to do with SMTP is a `TypeError`.
+    to do with SMTP is a `TypeError`. Unless a command is given, the class says what was answered.
     """
+    names = {base.__name__ for base in type(error).__mro__}
     replies = _replies_in(error)
     if replies:
-        found = [matcher.diagnose(reply, command) for reply in replies]
+        answered = command or next((_ANSWERED[name] for name in names & _ANSWERED.keys()), None)
+        found = [matcher.diagnose(reply, answered) for reply in replies]
         return min(found, key=lambda each: _HOPES.index(each.disposition))
-    names = {base.__name__ for base in type(error).__mro__}
     if names & {"SMTPNotSupported", "SMTPNotSupportedError"}:
         return NOT_SUPPORTED
+    if "SSLError" in names:
+        return NO_TLS
     if names & {"SMTPServerDisconnected", "ConnectionError", "TimeoutError"}:
         return NO_ANSWER
     if "SMTPException" in names:
