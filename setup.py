@@ -15,10 +15,12 @@ LOGS = [
     *("log_values.h", "log_sendmail.h", "log_opensmtpd.h", "log_qmail.h", "log_haraka.h"),
     *("log_exim_parts.h", "log_exim.h"),
 ]
+ARROW = ["arrow_abi.h", "arrow_cells.h", "arrow_replies.h", "arrow_stream.h", "arrow_polars.h"]
 EXTENSIONS = {
     "compiled": ["scan.h", "records.pxd"],
     "compiled_meaning": [*MEANING, "records.pxd"],
     "compiled_logs": [*MEANING, *LOGS, "records.pxd"],
+    "compiled_arrow": [*MEANING, *ARROW],
 }
 
 build = os.environ.get("SMTPFAST_BUILD", "auto")

@@ -65,6 +65,11 @@ class Texts(NamedTuple):
             yield str(self.data[start:end], "utf-8", "surrogateescape") if is_valid else None
             start = end
 
+    def in_utf8(self) -> Texts:
+        """The same with U+FFFD for what is not UTF-8."""
+        valid, offsets, data = map(_bytes, _texts([*map(_printable, self.values())]))
+        return Texts(valid, offsets.cast("i"), data)
+
 
 class Numbers(NamedTuple):
     """Numbers: `values` has 0 where the bit of `valid` says that there is none."""
@@ -157,6 +162,10 @@ class LogColumns:
 
     def __repr__(self) -> str:
         return f"<LogColumns: {len(self)} records of {self.file!r}>"
+
+
+def _printable(text: str | None) -> str | None:
+    return text and text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _bytes(part: Buffer) -> memoryview:

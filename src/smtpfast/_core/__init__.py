@@ -15,8 +15,8 @@ wanted = os.environ.get("SMTPFAST_BACKEND", "auto")
 if wanted not in ("auto", "pure", "compiled"):
     raise SmtpFastError(f"SMTPFAST_BACKEND={wanted!r}: expected auto, pure or compiled")
 
-# What meaning.py and logs.py load when they are asked for.
-PARTS = ("meaning", "logs")
+# What meaning.py, logs.py and arrow.py load when they are asked for.
+PARTS = ("meaning", "logs", "arrow")
 BACKEND = "pure"
 if not TYPE_CHECKING and wanted != "pure":
     try:

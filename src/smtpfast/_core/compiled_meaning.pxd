@@ -98,7 +98,13 @@ cdef extern from "meaning.h" nogil:
     uint64_t meaning_near(uint32_t word)
     void meaning_put_end(int32_t *ends, uint32_t index, int32_t end)
     int64_t meaning_inner_reply(const uint8_t *text, int64_t size)
-    void *meaning_swap(void **place, void *value)
+    void meaning_list_named(
+        const uint8_t *text, int64_t size, const meaning_decision *found, int64_t *start,
+        int64_t *end,
+    )
+    meaning_scratch *meaning_new_scratch(const meaning_rules *rules)
+    void meaning_free_scratch(meaning_scratch *scratch)
+    void *scan_swap(void **place, void *value)
     ctypedef struct meaning_lines:
         const int16_t *code
         const int32_t *enhanced
@@ -131,6 +137,7 @@ cdef class RuleMatcher:
     cdef readonly object ruleset
     cdef meaning_rules _rules
     cdef list _kept  # what the pointers in _rules point into
+    cdef object arrow_words  # what compiled_arrow has made of names
     cdef list _rule_names, _provider_names, _blocklist_names
     cdef void *_spares[4]  # scratches that nobody uses
     # The names of providers and of block lists, and for each where it begins and its size.
@@ -149,7 +156,6 @@ cdef class RuleMatcher:
     cdef keep_names(self)
     cdef keep_rows(self, ruleset, list bits)
     cdef meaning_scratch *take_scratch(self) except NULL
-    cdef void free_scratch(self, meaning_scratch *scratch) noexcept
     cdef void leave_scratch(self, meaning_scratch *scratch) noexcept
     cdef object record(self, meaning_decision *found, const uint8_t *text, int64_t size)
     cdef list_named(self, meaning_decision *found, const uint8_t *text, int64_t size)

@@ -11,7 +11,6 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from cpython.object cimport PyObject
 from libc.stdint cimport (
     int8_t,
@@ -24,7 +23,6 @@ from libc.stdint cimport (
     uint32_t,
     uint64_t,
 )
-from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from ..enhanced import EnhancedStatusCode
@@ -104,7 +102,7 @@ cdef class RuleMatcher:
     def __dealloc__(self):
         cdef int spare
         for spare in range(SPARES):
-            self.free_scratch(<meaning_scratch *>self._spares[spare])
+            meaning_free_scratch(<meaning_scratch *>self._spares[spare])
 
     cdef const void *keep(self, memory):
         data = bytes(memory) or bytes(8)
@@ -348,35 +346,22 @@ cdef class RuleMatcher:
         cdef int spare
         for spare in range(SPARES):
             if scratch is NULL:
-                scratch = <meaning_scratch *>meaning_swap(&self._spares[spare], NULL)
-        cdef int64_t hits = self._rules.group_count * sizeof(meaning_hit) + 8 & ~7
-        cdef int64_t bits = (self._rules.group_count // 64 + 1) * sizeof(uint64_t)
-        cdef int64_t row = self._rules.row_size * sizeof(uint64_t)
+                scratch = <meaning_scratch *>scan_swap(&self._spares[spare], NULL)
         if self._rules.certain_row is NULL:  # the last one that __init__ sets
-            self.free_scratch(scratch)
+            meaning_free_scratch(scratch)
             raise TypeError("the matcher has no rules: its __init__ has not run")
         if scratch is NULL:
-            scratch = <meaning_scratch *>PyMem_RawCalloc(
-                1, sizeof(meaning_scratch) + hits + bits + row
-            )
+            scratch = meaning_new_scratch(&self._rules)
             if scratch is NULL:
                 raise MemoryError
-            scratch.hits = <meaning_hit *>(scratch + 1)
-            scratch.is_hit = <uint64_t *>(<char *>scratch.hits + hits)
-            scratch.holds = <uint64_t *>(<char *>scratch.is_hit + bits)
         return scratch
-
-    cdef void free_scratch(self, meaning_scratch *scratch) noexcept:
-        if scratch is not NULL:
-            free(scratch.memory)
-        PyMem_RawFree(scratch)
 
     cdef void leave_scratch(self, meaning_scratch *scratch) noexcept:
         cdef int spare
         for spare in range(SPARES):
             if scratch is not NULL:
-                scratch = <meaning_scratch *>meaning_swap(&self._spares[spare], scratch)
-        self.free_scratch(scratch)
+                scratch = <meaning_scratch *>scan_swap(&self._spares[spare], scratch)
+        meaning_free_scratch(scratch)
 
     cdef object record(self, meaning_decision *found, const uint8_t *text, int64_t size):
         """The `Diagnosis` of a decision about `text`."""
@@ -401,11 +386,9 @@ cdef class RuleMatcher:
         return record
 
     cdef list_named(self, meaning_decision *found, const uint8_t *text, int64_t size):
-        cdef bytes data = text[: min(size, pure_meaning.MAX_TEXT_BYTES)]
-        seen = data.decode("utf-8", "surrogateescape")
-        start = len(data[: found.blocklist_start].decode("utf-8", "surrogateescape"))
-        end = len(data[: found.blocklist_end].decode("utf-8", "surrogateescape"))
-        return pure_meaning.list_named_at(seen, start, end)
+        cdef int64_t start, end
+        meaning_list_named(text, size, found, &start, &end)
+        return text[start:end].decode("ascii").lower() if end else None
 
     cdef object decide(
         self, int32_t code, int32_t enhanced, const uint8_t *text, int64_t size, int64_t readable,

@@ -271,7 +271,7 @@ static void *log_spares[LOG_SPARES];
 
 static void log_take_room(log_scan *scan) {
     for (int spare = 0; spare < LOG_SPARES && !scan->rows; spare++) {
-        log_scan *kept = meaning_swap(&log_spares[spare], NULL);
+        log_scan *kept = scan_swap(&log_spares[spare], NULL);
         if (!kept) continue;
         scan->rows = kept->rows;
         scan->row_room = kept->row_room;
@@ -303,7 +303,7 @@ static void log_leave_room(const log_scan *scan) {
     }
     *kept = *scan;
     for (int spare = 0; spare < LOG_SPARES && kept; spare++)
-        kept = meaning_swap(&log_spares[spare], kept);
+        kept = scan_swap(&log_spares[spare], kept);
     if (kept) {
         free(kept->rows);
         free(kept->arena);

@@ -1,6 +1,6 @@
 /* What a reply means by a set of rules: the twin of pure_meaning.py.
 
-   Nothing here knows Python, nothing allocates, and nothing is remembered from one reply to the
+   Nothing here knows Python, no decision allocates, and nothing is remembered from one reply to the
    next. A text is cut into words (words.h), the words are followed through the automaton of phrases
    (phrases.h), and the first rule that holds decides (`meaning_judge`). */
 
@@ -286,6 +286,77 @@ static int64_t meaning_inner_reply(const uint8_t *text, int64_t size) {
     return -1;
 }
 
+/* The bytes of the letter that begins at `at`: 1 for what is no UTF-8. */
+static int meaning_letter_size(const uint8_t *text, int64_t at, int64_t size) {
+    const uint8_t lead = text[at], next = at + 1 < size ? text[at + 1] : 0;
+    const int wanted = lead < 0xC2 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 1;
+    if (at + wanted > size) return 1;
+    for (int more = 1; more < wanted; more++)
+        if (!meaning_continues(text[at + more])) return 1;
+    if ((lead == 0xE0 && next < 0xA0) || (lead == 0xED && next > 0x9F)) return 1;
+    if ((lead == 0xF0 && next < 0x90) || (lead == 0xF4 && next > 0x8F)) return 1;
+    return wanted;
+}
+
+static inline int meaning_is_of_host(uint8_t byte) {
+    return scan_is_digit(byte) || (uint8_t)((byte | 0x20) - 'a') < 26 || byte == '.' || byte == '-';
+}
+
+/* Where the host name ends that begins at `at`: labels, and a last one that begins with a letter.
+   `at` itself for none. */
+static int64_t meaning_host_end(const uint8_t *text, int64_t at, int64_t size) {
+    const int64_t start = at;
+    int64_t end = start;
+    for (int label = 0; at < size; label++) {
+        const int64_t first = at;
+        while (at < size && text[at] != '.' && meaning_is_of_host(text[at])) at++;
+        if (at == first) break;
+        if (label && (uint8_t)((text[first] | 0x20) - 'a') < 26) end = at;
+        if (at == size || text[at] != '.') break;
+        at++;
+    }
+    return end;
+}
+
+/* The twin of `list_named_at`: where the host name stands that is around or right behind what names
+   a block list; both 0 for none. */
+static void meaning_list_named(const uint8_t *text, int64_t size, const meaning_decision *found,
+                               int64_t *start, int64_t *end) {
+    const int64_t from = found->blocklist_start, to = found->blocklist_end;
+    if (size > MEANING_MAX_TEXT) size = MEANING_MAX_TEXT;
+    *start = from;
+    while (*start > 0 && from - *start < 255 && meaning_is_of_host(text[*start - 1])) --*start;
+    *end = meaning_host_end(text, *start, size);
+    if (*end > *start && *end >= to) return;
+    *start = to;
+    for (int letters = 0; letters < 3 && *start < size; letters++) {
+        const uint8_t byte = text[*start];
+        if (scan_is_digit(byte) || (uint8_t)((byte | 0x20) - 'a') < 26) break;
+        *start += meaning_letter_size(text, *start, size);
+    }
+    *end = *start > to ? meaning_host_end(text, *start, size) : *start;
+    if (*end == *start) *start = *end = 0;
+}
+
+/* What one thread needs for these rules, from malloc(); NULL for want of memory. */
+static meaning_scratch *meaning_new_scratch(const meaning_rules *rules) {
+    const size_t hits = (size_t)rules->group_count * sizeof(meaning_hit);
+    const size_t bits = ((size_t)rules->group_count / 64 + 1) * sizeof(uint64_t);
+    const size_t row = (size_t)rules->row_size * sizeof(uint64_t);
+    const size_t whole = (hits + 7) & ~(size_t)7;
+    meaning_scratch *scratch = calloc(1, sizeof *scratch + whole + bits + row);
+    if (!scratch) return NULL;
+    scratch->hits = (meaning_hit *)(scratch + 1);
+    scratch->is_hit = (uint64_t *)((char *)scratch->hits + whole);
+    scratch->holds = (uint64_t *)((char *)scratch->is_hit + bits);
+    return scratch;
+}
+
+static void meaning_free_scratch(meaning_scratch *scratch) {
+    if (scratch) free(scratch->memory);
+    free(scratch);
+}
+
 /* --- Buffers -------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -360,15 +431,6 @@ static void meaning_fill(const meaning_rules *rules, meaning_scratch *scratch, c
         for (int64_t index = 0; index < count; index++)
             meaning_fill_row(rules, scratch, data, size, lines, others[index], columns);
     }
-}
-
-/* Put a value where one pointer is, and take that: whole, whatever other threads do. */
-static inline void *meaning_swap(void **place, void *value) {
-#ifdef _MSC_VER
-    return _InterlockedExchangePointer(place, value);
-#else
-    return __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL);
-#endif
 }
 
 #endif

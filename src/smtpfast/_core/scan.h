@@ -62,6 +62,15 @@ static inline void scan_prefer_large_pages(void *memory, int64_t size) {
 #endif
 }
 
+/* Put a value where one pointer is, and take that: whole, whatever other threads do. */
+static inline void *scan_swap(void **place, void *value) {
+#ifdef _MSC_VER
+    return _InterlockedExchangePointer(place, value);
+#else
+    return __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL);
+#endif
+}
+
 static inline int scan_is_digit(uint8_t byte) { return (uint8_t)(byte - '0') <= 9; }
 
 static inline int scan_is_blank(uint8_t byte) { return (byte == ' ') | (byte == '\t'); }

@@ -3,6 +3,8 @@
 #ifndef SMTPFAST_WORDS_H
 #define SMTPFAST_WORDS_H
 
+#include <stdlib.h>
+
 #include "scan.h"
 
 enum {
