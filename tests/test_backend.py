@@ -283,19 +283,30 @@ def test_the_package_is_typed() -> None:
 # From the ground up; a module imports from its own row or below. The package itself, which only
 # gathers names, stands above all but the command.
 LAYERS = (
-    ("octets", "records", "errors", "status"),
-    ("registry", "enhanced", "reasons", "joins"),
+    ("octets", "records", "errors", "status", "compression"),
+    ("registry", "enhanced", "reasons", "joins", "blocks"),
     ("reply", "rules", "meaning", "log_record"),
-    ("log_columns", "outcomes"),
+    ("log_columns", "outcomes", "arrow_columns"),
     ("_core",),
     ("defects", "stream", "classifier", "accuracy"),
-    ("logs",),
-    ("report",),
+    ("recipients", "logs"),
+    ("logfiles",),
+    ("arrow",),
+    ("report", "polars", "duckdb", "pandas", "spark", "spark_maillog"),
     ("",),
     ("cli", "__main__"),
 )
-# Of the extras in pyproject.toml: the command imports them where it needs them, and says if absent.
-EXTRAS = frozenset({"pyarrow", "rich", "zstandard"})
+# Of the extras in pyproject.toml: whoever needs them says what to install where they are absent.
+OTHERS = {
+    "cli": {"pyarrow", "rich"},
+    "compression": {"zstandard"},
+    "_core": {"pyarrow"},
+    "polars": {"polars"},
+    "duckdb": {"duckdb", "pyarrow"},
+    "pandas": {"pandas", "pyarrow"},
+    "spark": {"pyspark", "pyarrow"},
+    "spark_maillog": {"pyspark", "pyarrow", "fsspec"},
+}
 ROWS = {name: row for row, names in enumerate(LAYERS) for name in names}
 SOURCES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
@@ -353,7 +364,7 @@ def test_a_module_imports_from_its_own_row_or_below(source: Path) -> None:
         top = module.partition(".")[0]
         if top == "smtpfast":
             assert ROWS[part_of(module)] <= row, f"{source} imports {module}"
-        elif part != "cli" or top not in EXTRAS:
+        elif top not in OTHERS.get(part, ()):
             assert top in sys.stdlib_module_names, f"{source} imports {module}"
 
 
@@ -390,11 +401,13 @@ def test_only_the_command_and_the_switch_touch_the_world() -> None:
     worldly = {"os", "sys", "socket", "ssl", "time", "subprocess", "pathlib", "argparse", "logging"}
     # The rules are files, the package's and the user's own.
     read_rules = {Path("rules/__init__.py"), Path("classifier.py")}
+    # Those that scan logs read them in their own processes.
+    read_logs = {Path(f"{name}.py") for name in ("blocks", "logfiles", "polars", "spark_maillog")}
     for source in SOURCES:
         tops = {module.partition(".")[0] for module in imported_modules(source)}
         if source.parts[0] == "cli" or source in (Path("__main__.py"), Path("_core/__init__.py")):
             continue
-        files = {"os", "sys", "pathlib"} if source in read_rules else set()
+        files = {"os", "sys", "pathlib"} if source in read_rules | read_logs else set()
         assert tops & worldly <= files, source
 
 

@@ -153,7 +153,7 @@ def test_a_file_may_come_late_and_vanish_for_a_while(tmp_path: Path) -> None:
 
 
 def test_files_are_followed_in_turns(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smtpfast.cli.blocks.BLOCK_BYTES", 2 * len(line("a")))
+    monkeypatch.setattr("smtpfast.blocks.BLOCK_BYTES", 2 * len(line("a")))
     other = log.with_name("other")
     log.write_bytes(line("a") * 5)
     other.write_bytes(line("b") * 3)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from smtpfast.cli import blocks, logfiles
-from smtpfast.cli.blocks import blocks_of, plain_blocks
-from smtpfast.cli.inputs import InputError
+from smtpfast import blocks, logfiles
+from smtpfast.blocks import blocks_of, plain_blocks
+from smtpfast.errors import InputError
 from smtpfast.cli.logfiles import LogFiles
 from smtpfast.cli.rows import written_time
 

@@ -835,7 +835,7 @@ def test_a_long_reading_tells_its_bytes(
     pytest.importorskip("rich")
     log = tmp_path / "log"
     log.write_text(DAYS * 200, encoding="utf-8")
-    monkeypatch.setattr("smtpfast.cli.blocks.BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("smtpfast.blocks.BLOCK_BYTES", 1 << 16)
     monkeypatch.setenv("TERM", "xterm")
     for is_terminal, seconds in ((True, 0.0), (False, 0.0), (True, 1e9)):
         monkeypatch.setattr("sys.stderr.isatty", lambda is_terminal=is_terminal: is_terminal)

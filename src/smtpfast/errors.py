@@ -53,3 +53,12 @@ class ReplyTooLarge(SmtpFastError):  # noqa: N818
 
     def __str__(self) -> str:
         return f"reply beyond {self.limit}={self.allowed}"
+
+
+class InputError(SmtpFastError):
+    """An input cannot be used: the text says which, where and why."""
+
+    @classmethod
+    def of(cls, name: str, error: OSError) -> InputError:
+        """An input that the system does not give."""
+        return cls(f"{name}: {error.strerror or error}")

@@ -9,11 +9,11 @@ import sys
 from functools import partial
 
 from .. import BACKEND, __version__
+from ..errors import InputError
 from ..reasons import Reason
 from ..records import TYPE_CHECKING
 from ..status import LANGUAGES
 from . import classify, codes, explain, rules
-from .inputs import InputError
 from .terminal import harmless
 
 if TYPE_CHECKING:

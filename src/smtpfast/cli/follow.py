@@ -10,8 +10,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
-from .blocks import LineBuffer
-from .inputs import InputError
+from ..blocks import LineBuffer
+from ..errors import InputError
 
 if TYPE_CHECKING:
     from argparse import Namespace

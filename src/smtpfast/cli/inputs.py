@@ -7,7 +7,7 @@ from contextlib import closing
 from errno import EBADF
 from pathlib import Path
 
-from ..errors import SmtpFastError
+from ..errors import InputError, SmtpFastError
 from ..records import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 
 
 _CHUNK_BYTES = 1 << 16
-
-
-class InputError(Exception):
-    """An input cannot be used: the text says which, where and why."""
-
-    @classmethod
-    def of(cls, name: str, error: OSError) -> InputError:
-        """An input that the system does not give."""
-        return cls(f"{name}: {error.strerror}")
 
 
 def open_input(name: str) -> BinaryIO:

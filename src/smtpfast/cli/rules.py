@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
-from ..errors import SmtpFastError
+from ..errors import InputError, SmtpFastError
 from ..records import TYPE_CHECKING
-from .inputs import InputError, classifier_of, read_input
+from .inputs import classifier_of, read_input
 from .terminal import harmless
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from .inputs import InputError
+from .errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
