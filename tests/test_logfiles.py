@@ -17,9 +17,9 @@ import pytest
 
 from smtpfast import blocks, logfiles
 from smtpfast.blocks import blocks_of, plain_blocks
-from smtpfast.errors import InputError
 from smtpfast.cli.logfiles import LogFiles
 from smtpfast.cli.rows import written_time
+from smtpfast.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

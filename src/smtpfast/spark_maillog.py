@@ -351,7 +351,8 @@ def lines_between(source: _Source, start: int, end: int = _NO_END) -> Iterator[B
     is at `end - 1` or behind it, and the next split begins there.
     """
     position = max(start - 1, 0)
-    source.seek(position)
+    if position:  # what is compressed cannot go anywhere
+        source.seek(position)
     # Whether what comes next, up to an LF, is to be left out.
     is_left_out = start > 0
     # Of a line that began before `end`, and whose own end has not come.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _TEXT_TYPES: Final = ("string", "large_string", "string_view")
 _OCTET_TYPES: Final = ("binary", "large_binary", "binary_view")
 
-_OF_LINE: Final[dict[str, Callable[[ReplyLine], Any]]] = {
+# What a line says in each field that is of no meaning.
+OF_LINE: Final[dict[str, Callable[[ReplyLine], Any]]] = {
     "code": lambda line: line.code,
     "status": lambda line: line.status.name,
     "enhanced": lambda line: line.enhanced and str(line.enhanced),
@@ -238,8 +239,8 @@ def _arrays(
         found = [None if cell is None else matcher.diagnose(cell) for cell in cells]
     return [
         _array(
-            [line and _OF_LINE[field](line) for line in lines]
-            if field in _OF_LINE
+            [line and OF_LINE[field](line) for line in lines]
+            if field in OF_LINE
             else [each and getattr(each, field) for each in found],
             _type(KINDS[field], is_text=is_text),
             _words(KINDS[field], field, matcher),
