@@ -5,9 +5,10 @@
     frame["reason"] = frame["reply"].smtp.reason()
     frame.join(frame["reply"].smtp.diagnose(fields=["code", "enhanced", "disposition"]))
 
-It takes pandas 2.2 and pyarrow 19. A Series is one of texts or octets: of the dtypes str, string (in
-pyarrow or Python), object (where each cell is a str, bytes or missing), category of these, or one
-of Arrow's for them. Each cell is a reply, as `smtpfast.classify` and `smtpfast.diagnose` take it.
+It takes pandas 2.2 and pyarrow 19. A Series is one of texts or octets: of the dtypes str, string
+(in pyarrow or Python), object (where each cell is a str, bytes or missing), category of these, or
+one of Arrow's for them. Each cell is a reply, as `smtpfast.classify` and `smtpfast.diagnose` take
+it.
 What is missing (None, NaN, NA) is missing in all that comes out. The index stays. The columns have
 these dtypes, whatever was given:
 
