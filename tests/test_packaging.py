@@ -247,7 +247,7 @@ def test_compiled_wheel(wanted: str, tree: Path, tmp_path: Path) -> None:
     assert abi.startswith(python)
     assert platform.startswith(re.split("[-_]", sysconfig.get_platform())[0])
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    names = "compiled", "compiled_meaning", "compiled_logs"
+    names = "compiled", "compiled_meaning", "compiled_logs", "compiled_arrow"
     extensions = {f"smtpfast/_core/{name}{suffix}" for name in names}
     assert packed(wheel) == modules(tree) | extensions
     assert backend(wheel, tmp_path / "installed") == "compiled"
