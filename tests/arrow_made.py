@@ -81,10 +81,12 @@ def odd_texts() -> tuple[str, ...]:
     letters = ["550 5.1.1 Пользователь не найден", "550 Нет такого ящика 📭", "📭", "é\u0301" * 7]
     letters += ["421 4.7.0 Попробуйте через 5 минут", "250 2.0.0 Ок 👍🏽", "550 \u202e\ufeff x"]
     long = ["550 5.7.1 " + "spam " * 20_000, "x" * 100_000, "550 " + "я" * 50_000, "\n" * 100_000]
+    # With the names of block lists, which are lower case wherever they come from.
+    loud = [reply.upper() for reply in labelled() if "blocked using" in reply]
     # Around the end of what diagnosing reads.
     long += ["550 " + " " * size + "User unknown" for size in range(16_365, 16_389)]
     long += ["550 " + "я " * 5_000 + "😀" * size + " User unknown" for size in range(325, 353, 3)]
-    texts = (short, codes, enhanced, lines, broken, letters, long)
+    texts = (short, codes, enhanced, lines, broken, letters, loud, long)
     return (
         *(good[:size] for size in range(len(good) + 1)),
         *(each for some in texts for each in some),

@@ -1160,6 +1160,8 @@ def test_all_can_read_a_stream(arrow: ModuleType, reader: str) -> None:
 def test_an_error_of_the_source_reaches_who_reads(
     arrow: ModuleType, reader: str, breaks_at: int
 ) -> None:
+    # Skips where the reader is absent, which `raises` would take for the error.
+    STREAM_READERS[reader](arrow.stream(Counted(1).reader(), "reply", fields=["code"]))
     source = Counted(5, breaks_at=breaks_at)
     stream = arrow.stream(source.reader(), "reply", fields=["code"])
     with pytest.raises(BaseException, match="the source broke"):

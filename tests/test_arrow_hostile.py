@@ -237,6 +237,14 @@ COLUMNS |= {
     "numbers cut": Case(
         of_words(), Array(2, [None, packed("b", 99, 1, 2)], offset=1, dictionary=texts()), SOME[1:]
     ),
+    "a number of a word that is cut off": Case(of_words(), words(0, 2, dictionary=texts(length=2))),
+    "a number of a word that is cut off in front": Case(
+        of_words(), words(0, -1, dictionary=texts(length=2, offset=1))
+    ),
+    "a number of a view that is cut off": Case(
+        of_words(b"c", b"vu"),
+        words(0, 2, dictionary=Array(2, views(*[inline(b"250 ok")] * 3).buffers)),
+    ),
     "no word, all null": Case(
         of_words(), words(0, 5, valid=bits(0, 0), dictionary=texts(())), (None, None)
     ),
