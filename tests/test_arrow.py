@@ -695,7 +695,8 @@ def test_rules_of_ones_own(arrow: ModuleType, tmp_path: Path) -> None:
         'examples = ["550 kein Platz mehr"]\n',
         encoding="utf-8",
     )
-    classifier = Classifier.from_toml(path, with_defaults=False)
+    matcher_of_core = type(arrow.matcher_for(["reason"], None))
+    classifier = matcher_of_core(Classifier.from_toml(path, with_defaults=False).ruleset)
     given = pa.array(["550 5.0.0 kein Platz mehr", None, "550 5.1.1 User unknown"])
     [row, null, other] = rows_of(
         arrow.diagnose(given, classifier=classifier, fields=["rule", "reason", "evidence"])
@@ -1073,6 +1074,8 @@ def test_names_that_are_there_already(arrow: ModuleType) -> None:
         with pytest.raises(SmtpFastError, match=r"\['code'\].*prefix"):
             stream.__arrow_c_stream__()
     assert isinstance(stream, arrow.ArrowStream)
+    with pytest.raises(SmtpFastError, match="NUL"):
+        arrow.stream(table, "reply", prefix="a\0b")
     found = pa.table(arrow.stream(table, "reply", fields=["code", "status"], prefix="smtp_"))
     assert found.schema.names == ["reply", "code", "x_status", "smtp_code", "smtp_status"]
     assert found["code"].to_pylist() == [1]

@@ -29,6 +29,7 @@ from .arrow_columns import (
     Kind,
     chosen,
 )
+from .errors import SmtpFastError
 from .log_columns import Members, Texts
 from .log_record import LogRecord
 
@@ -96,6 +97,8 @@ def stream(
     asked for. The new columns have the names of the fields behind `prefix`; a name that the source
     has already is a `SmtpFastError` when the stream is opened.
     """
+    if "\0" in prefix:  # a name of Arrow ends there
+        raise SmtpFastError(f"prefix={prefix!r}: expected a text without NUL")
     names = chosen(fields)
     written = tuple(prefix + name for name in names)
     return ArrowStream(source, column, names, written, matcher_for(names, classifier))

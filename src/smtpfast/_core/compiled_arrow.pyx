@@ -378,8 +378,8 @@ cdef int64_t child_of(const ArrowSchema *schema, column) except -1:
                 count += 1
                 found = number
     if count != 1:
-        how_many = "several columns" if count else "no column"
-        raise SmtpFastError(f"there is {how_many} {column!r} in the table")
+        how_many = "are several columns" if count else "is no column"
+        raise SmtpFastError(f"there {how_many} {column!r} in the table")
     if schema.children[found] is NULL:
         raise SmtpFastError("a schema without its children")
     return found

@@ -199,8 +199,8 @@ def _given(data: Any, column: str | None) -> Any:
 def _index(schema: Any, column: str) -> int:
     found = [number for number, name in enumerate(schema.names) if name == column]
     if len(found) != 1:
-        how_many = "several columns" if found else "no column"
-        raise SmtpFastError(f"there is {how_many} {column!r} in the table")
+        how_many = "are several columns" if found else "is no column"
+        raise SmtpFastError(f"there {how_many} {column!r} in the table")
     return found[0]
 
 
