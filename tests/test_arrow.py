@@ -922,7 +922,7 @@ def all_kinds(rows: int) -> Any:
         "date": pa.array(days, pa.date32()),
         "time": pa.array(numbers, pa.time64("us")),
         "timestamp": pa.array(days, pa.timestamp("ms", "Europe/Berlin")),
-        "duration": pa.array(numbers, pa.duration("ns")),
+        "duration": pa.array(numbers, pa.duration("us")),
         "interval": pa.array([(1, 2, row) for row in range(rows)], pa.month_day_nano_interval()),
         "string": pa.array(words),
         "large_string": pa.array(words, pa.large_string()),
