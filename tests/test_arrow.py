@@ -1648,3 +1648,17 @@ def test_memory_does_not_grow(arrow: ModuleType, name: str, connection: Any) -> 
         work()
     gc.collect()
     assert resident() - before < 8 << 20
+
+
+def test_nothing_stands_under_a_null(arrow: ModuleType) -> None:
+    # So many codes that each has pushed out whatever is remembered of others.
+    cells = [
+        f"550 5.{subject}.{detail} x" if has_code else "550 x"
+        for subject in range(4)
+        for detail in range(250)
+        for has_code in (True, False)
+    ]
+    column = pa.record_batch(arrow.classify(pa.array(cells), fields=["enhanced"])).column(0)
+    assert column.to_pylist()[::2] == [cell.split()[1] for cell in cells[::2]]
+    offsets = memoryview(column.buffers()[1]).cast("i")
+    assert all(offsets[row] == offsets[row + 1] for row in range(1, len(cells), 2))

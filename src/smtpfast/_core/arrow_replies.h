@@ -334,7 +334,7 @@ static inline const arrow_enhanced *arrow_written(arrow_work *work, int32_t pack
         to = arrow_put_digits(to, written->subject);
         *to++ = '.';
         to = arrow_put_digits(to, written->detail);
-        written->size = (int32_t)(to - written->words);
+        written->size = packed ? (int32_t)(to - written->words) : 0; /* none is no text */
         written->packed = packed;
     }
     return written;
